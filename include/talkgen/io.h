@@ -1,0 +1,216 @@
+/* talkgen io: files and streams. Every reader treats its file as hostile: what comes from it is
+ * checked before use, and a message names the file, the place in it and what was expected.
+ * Every writer writes beside the target under a temporary name and renames when complete.
+ */
+#ifndef TALKGEN_IO_H
+#define TALKGEN_IO_H
+
+#include "talkgen/core.h"
+#include "talkgen/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- JSON ------------------------------------------------------------------- */
+
+/* A parsed or growing JSON value. Only roots are destroyed; children are borrowed. Reading
+ * functions accept NULL and wrong types and then return the default, so that a chain of gets
+ * needs one check at its end. */
+typedef struct tg_json tg_json;
+tg_status tg_json_read(tg_context *ctx, const char *path, tg_json **out);
+tg_status tg_json_parse(tg_context *ctx, const char *text, size_t bytes, const char *name,
+                        tg_json **out);
+void tg_json_destroy(tg_json **root);
+tg_json *tg_json_get(const tg_json *object, const char *key); /* NULL when absent */
+tg_json *tg_json_at(const tg_json *array, int index);
+int tg_json_count(const tg_json *value); /* elements of an array or object, else 0 */
+/* Walks the children in order, NULL at the end; at(i) counts from the start each time. */
+tg_json *tg_json_first(const tg_json *value);
+tg_json *tg_json_next(const tg_json *child);
+const char *tg_json_key(const tg_json *child); /* name of an object's child */
+bool tg_json_is_number(const tg_json *v);
+bool tg_json_is_string(const tg_json *v);
+bool tg_json_is_array(const tg_json *v);
+bool tg_json_is_object(const tg_json *v);
+double tg_json_number(const tg_json *v, double otherwise);
+bool tg_json_bool(const tg_json *v, bool otherwise);
+const char *tg_json_string(const tg_json *v, const char *otherwise);
+/* Building: object NULL keys are for arrays. */
+tg_json *tg_json_new_object(void);
+tg_json *tg_json_new_array(void);
+tg_json *tg_json_set_number(tg_json *parent, const char *key, double value);
+tg_json *tg_json_set_string(tg_json *parent, const char *key, const char *value);
+tg_json *tg_json_set_bool(tg_json *parent, const char *key, bool value);
+tg_json *tg_json_set_object(tg_json *parent, const char *key); /* returns the new child */
+tg_json *tg_json_set_array(tg_json *parent, const char *key);
+tg_json *tg_json_set_json(tg_json *parent, const char *key, tg_json *owned);
+char *tg_json_print(const tg_json *v, bool pretty); /* free with tg_free; NULL = no memory */
+tg_status tg_json_write(tg_context *ctx, const char *path, const tg_json *v);
+
+/* ---- safetensors --------------------------------------------------------------- */
+
+typedef enum {
+    TG_F64,
+    TG_F32,
+    TG_F16,
+    TG_BF16,
+    TG_I64,
+    TG_I32,
+    TG_I16,
+    TG_U8,
+    TG_I8,
+    TG_BOOL
+} tg_dtype;
+size_t tg_dtype_size(tg_dtype dtype);
+const char *tg_dtype_name(tg_dtype dtype); /* as in the file: "F32" */
+
+typedef struct {
+    const char *name;
+    tg_dtype dtype;
+    int ndim;
+    int64_t dim[8];
+    const void *data; /* into the map */
+    size_t bytes;
+} tg_st_tensor;
+
+/* A mapped, checked safetensors file. */
+typedef struct tg_st tg_st;
+/* TG_EMODEL with a message that recognises foreign files (PyTorch zip or pickle: "this is a PyTorch
+ * file"; truncated: how many bytes are missing). */
+tg_status tg_st_open(tg_context *ctx, const char *path, tg_st **out);
+void tg_st_close(tg_st **st);
+const char *tg_st_path(const tg_st *st);
+int tg_st_count(const tg_st *st);
+const tg_st_tensor *tg_st_at(const tg_st *st, int index);
+const tg_st_tensor *tg_st_find(const tg_st *st, const char *name); /* NULL when absent */
+const char *tg_st_meta(const tg_st *st, const char *key);          /* NULL when absent */
+int tg_st_meta_count(const tg_st *st);
+const char *tg_st_meta_at(const tg_st *st, int index, const char **value); /* returns the key */
+/* Converts any float or integer dtype to float32. out holds the tensor's elements. */
+tg_status tg_st_read_f32(tg_context *ctx, const tg_st *st, const tg_st_tensor *t, float *out);
+/* Finds `name`, checks its shape and converts; message names file, tensor, found and expected. */
+tg_status tg_st_load(tg_context *ctx, const tg_st *st, const char *name, int ndim,
+                     const int64_t *dim, float *out);
+
+typedef struct tg_st_writer tg_st_writer;
+tg_st_writer *tg_st_writer_create(void);
+void tg_st_writer_destroy(tg_st_writer **w);
+/* Copies; converts float32 `data` to dtype F32, F16 or BF16. false = no memory or name taken. */
+bool tg_st_add_f32(tg_st_writer *w, const char *name, tg_dtype dtype, int ndim, const int64_t *dim,
+                   const float *data);
+bool tg_st_add_raw(tg_st_writer *w, const char *name, tg_dtype dtype, int ndim, const int64_t *dim,
+                   const void *data);
+bool tg_st_add_meta(tg_st_writer *w, const char *key, const char *value);
+tg_status tg_st_write(tg_context *ctx, tg_st_writer *w, const char *path);
+
+/* Every parameter and buffer of `set` from tensors named prefix + name. Missing or misshapen:
+ * TG_EMODEL. Accepts weight_norm's newer names (parametrizations.weight.original0/1). */
+tg_status tg_params_load(tg_context *ctx, tg_params *set, const tg_st *st, const char *prefix);
+bool tg_params_store(tg_st_writer *w, tg_params *set, const char *prefix, tg_dtype dtype);
+
+/* ---- npy ------------------------------------------------------------------------ */
+
+typedef struct {
+    int ndim;
+    int64_t dim[8];
+    float *data; /* owned; float32, C order */
+} tg_npy;
+/* Reads <f4, <f8, <f2 and integer arrays, C or Fortran order, into float32. */
+tg_status tg_npy_read(tg_context *ctx, const char *path, tg_npy *out);
+void tg_npy_free(tg_npy *npy);
+tg_status tg_npy_write(tg_context *ctx, const char *path, int ndim, const int64_t *dim,
+                       const float *data);
+
+/* ---- audio ------------------------------------------------------------------------ */
+
+/* A streamed audio file: libsndfile first, FFmpeg for everything it does not read. */
+typedef struct tg_audio tg_audio;
+/* TG_EINPUT: missing, unreadable, 0 samples. */
+tg_status tg_audio_open(tg_context *ctx, const char *path, tg_audio **out);
+void tg_audio_close(tg_audio **audio);
+int tg_audio_rate(const tg_audio *audio);
+int tg_audio_channels(const tg_audio *audio);
+/* Sample frames (per channel); -1 while unknown (some compressed streams, before their end). */
+int64_t tg_audio_frames(const tg_audio *audio);
+/* Up to `frames` interleaved float frames; *got = 0 at the end. NaN or infinite samples:
+ * TG_EINPUT naming the first (index and time). */
+tg_status tg_audio_read(tg_context *ctx, tg_audio *audio, float *out, int64_t frames, int64_t *got);
+tg_status tg_audio_rewind(tg_context *ctx, tg_audio *audio);
+/* Everything at once. *out interleaved, owned by the caller (tg_free). */
+tg_status tg_audio_read_all(tg_context *ctx, const char *path, float **out, int64_t *frames,
+                            int *channels, int *rate);
+/* Writes 16-bit WAV (.wav) or FLAC (.flac). */
+tg_status tg_audio_write(tg_context *ctx, const char *path, const float *samples, int64_t frames,
+                         int channels, int rate);
+
+/* ---- pictures ------------------------------------------------------------------------ */
+
+typedef struct {
+    int width, height, channels; /* 1, 3 or 4 */
+    uint8_t *data;               /* owned, rows top-down, interleaved */
+} tg_image;
+/* PNG or JPEG. channels 0 = as stored, 3 or 4 = converted. */
+tg_status tg_image_read(tg_context *ctx, const char *path, int channels, tg_image *out);
+/* .png, or .jpg at quality 98 (4:4:4). */
+tg_status tg_image_write(tg_context *ctx, const char *path, int width, int height, int channels,
+                         const uint8_t *data);
+/* PNG from and to memory, for pictures inside checkpoints. *out by tg_free. */
+tg_status tg_image_encode_png(tg_context *ctx, int width, int height, int channels,
+                              const uint8_t *data, uint8_t **out, size_t *bytes);
+tg_status tg_image_decode(tg_context *ctx, const uint8_t *data, size_t bytes, const char *name,
+                          int channels, tg_image *out);
+void tg_image_free(tg_image *image);
+
+/* ---- video ------------------------------------------------------------------------------ */
+
+/* Where frames go. The kind follows from the path: *.mp4/.m4v/.mov/.mkv (H.264 + AAC), a path with
+ * %d such as f_%05d.png (sequence, numbered from 0), *.y4m or "-" (YUV4MPEG2, on stdout for "-"),
+ * *.framemd5, "null:". Movies are BT.709, limited range, tagged so; y4m has no tag and is BT.601,
+ * which its readers assume. Odd sizes are padded to even ones in both (edge repeated). Sound is cut
+ * or filled with silence to the length of the pictures. "-" closes with EPIPE as TG_EOUTPUT when
+ * the caller ignores SIGPIPE.
+ */
+typedef struct tg_sink tg_sink;
+typedef struct {
+    int width, height;
+    int fps_num, fps_den;
+    const char *audio_path;  /* muxed with its own rate and channels; NULL = silent */
+    double audio_start_s;    /* part of the audio that belongs to the video */
+    double audio_duration_s; /* <= 0: to the end */
+    int crf;                 /* 0 = default 18 */
+    bool overwrite;          /* false: an existing output is TG_EUSAGE */
+} tg_sink_options;
+tg_status tg_sink_open(tg_context *ctx, const char *path, const tg_sink_options *options,
+                       tg_sink **out);
+/* rgb [height,width,3] bytes, sRGB. */
+tg_status tg_sink_write(tg_context *ctx, tg_sink *sink, const uint8_t *rgb);
+/* Writes what is left, moves the file to its name. */
+tg_status tg_sink_finish(tg_context *ctx, tg_sink **sink);
+/* Removes what was written so far. NULL is fine. */
+void tg_sink_abort(tg_sink **sink);
+/* The frame hash: MD5 over the RGB bytes of all frames written so far, 32 hex digits. */
+void tg_sink_frame_hash(const tg_sink *sink, char out[33]);
+/* Name of the encoder in use ("libx264", "mpeg4", ...), for doctor and notes. */
+const char *tg_video_encoder_name(void);
+/* Decodes a video's frames one by one (for eval): TG_OK and *done=true at the end. */
+typedef struct tg_video tg_video;
+tg_status tg_video_open(tg_context *ctx, const char *path, tg_video **out);
+void tg_video_size(const tg_video *v, int *width, int *height, double *fps);
+tg_status tg_video_read(tg_context *ctx, tg_video *v, uint8_t *rgb, bool *done);
+void tg_video_close(tg_video **v);
+/* What the linked libraries mean for the licence of the binary, one line per library. */
+const char *tg_io_licences(void);
+
+/* ---- files ------------------------------------------------------------------------------- */
+
+tg_status tg_file_read(tg_context *ctx, const char *path, size_t limit, char **out, size_t *bytes);
+tg_status tg_file_write(tg_context *ctx, const char *path, const void *data, size_t bytes);
+bool tg_file_exists(const char *path);
+tg_status tg_make_dirs(tg_context *ctx, const char *path);
+tg_status tg_file_md5(tg_context *ctx, const char *path, char out[33]);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

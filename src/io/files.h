@@ -1,0 +1,46 @@
+/* Inside io: files being written and files being mapped. */
+#ifndef TALKGEN_IO_FILES_H
+#define TALKGEN_IO_FILES_H
+
+#include "talkgen/core.h"
+
+#include <limits.h>
+
+/* A file being written under a temporary name in the directory of its target, so that the rename
+ * at the end stays inside one file system and nobody ever sees half a file. */
+typedef struct {
+    int fd; /* -1 when closed */
+    char target[PATH_MAX];
+    char name[PATH_MAX];
+} tg_temp;
+
+/* TG_EOUTPUT when the directory is missing or not writable or the target is a directory. */
+tg_status tg_temp_open(tg_context *ctx, const char *target, tg_temp *temp);
+tg_status tg_temp_write(tg_context *ctx, tg_temp *temp, const void *data, size_t bytes);
+/* Closes and renames; on failure nothing is left. */
+tg_status tg_temp_commit(tg_context *ctx, tg_temp *temp);
+void tg_temp_abort(tg_temp *temp);
+/* The one message for output that cannot be written; error is an errno. */
+tg_status tg_write_failed(tg_context *ctx, const char *path, int error);
+
+/* A whole file, mapped read-only. bytes 0: data is NULL. */
+typedef struct {
+    const uint8_t *data;
+    size_t bytes;
+} tg_map;
+
+/* `status` is what a missing or unreadable file means to the caller (TG_EINPUT, TG_EMODEL). */
+tg_status tg_map_open(tg_context *ctx, const char *path, tg_status status, tg_map *map);
+void tg_map_close(tg_map *map);
+/* The one message for input that cannot be opened or read; error is an errno. */
+tg_status tg_read_failed(tg_context *ctx, tg_status status, const char *path, int error);
+
+/* Whether path ends in `.extension` (without the dot), in any case of letters. */
+bool tg_has_extension(const char *path, const char *extension);
+
+/* Little-endian numbers at any address. */
+uint16_t tg_get_u16(const uint8_t *p);
+uint32_t tg_get_u32(const uint8_t *p);
+uint64_t tg_get_u64(const uint8_t *p);
+
+#endif

@@ -1,0 +1,155 @@
+/* Pictures through stb: PNG and JPEG, 8 bits per channel. */
+#include "talkgen/io.h"
+#include "io/files.h"
+
+#include <limits.h>
+#include <stb_image.h>
+#include <stb_image_write.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_SIDE = 16384 };
+/* A few KB of PNG can announce gigabytes of pixels. */
+static const int64_t max_pixels = (int64_t)1 << 26;
+
+static tg_status not_picture(tg_context *ctx, const char *name, const char *why) {
+    return tg_fail(ctx, TG_EINPUT,
+                   "%s: cannot be read as a picture: %s\n  expected: a PNG or JPEG file\n"
+                   "  try: convert it, or copy it again",
+                   name, why);
+}
+
+tg_status tg_image_decode(tg_context *ctx, const uint8_t *data, size_t bytes, const char *name,
+                          int channels, tg_image *out) {
+    *out = (tg_image){0};
+    if (channels != 0 && channels != 1 && channels != 3 && channels != 4) {
+        return tg_fail(ctx, TG_EINTERNAL, "%s: %d channels asked for", name, channels);
+    }
+    /* stb knows other formats too; the two that we promise are the two that we check. */
+    bool png = bytes >= 8 && memcmp(data, "\x89PNG\r\n\x1a\n", 8) == 0;
+    bool jpeg = bytes >= 3 && memcmp(data, "\xff\xd8\xff", 3) == 0;
+    if ((!png && !jpeg) || bytes > INT_MAX) {
+        return not_picture(ctx, name, bytes == 0 ? "the file is empty" : "another kind of file");
+    }
+    int width, height, stored;
+    if (!stbi_info_from_memory(data, (int)bytes, &width, &height, &stored)) {
+        return not_picture(ctx, name, stbi_failure_reason());
+    }
+    if (width < 1 || height < 1 || width > MAX_SIDE || height > MAX_SIDE ||
+        (int64_t)width * height > max_pixels) {
+        return tg_fail(ctx, TG_EINPUT,
+                       "%s: %d x %d pixels\n  expected: at most %d on a side and %lld in all\n"
+                       "  try: a smaller picture",
+                       name, width, height, MAX_SIDE, (long long)max_pixels);
+    }
+    /* Grey with alpha has no place in tg_image. */
+    int wanted = channels ? channels : stored == 2 ? 4 : stored;
+    stbi_uc *pixels = stbi_load_from_memory(data, (int)bytes, &width, &height, &stored, wanted);
+    if (!pixels) {
+        return not_picture(ctx, name, stbi_failure_reason());
+    }
+    size_t size = (size_t)width * (size_t)height * (size_t)wanted;
+    out->data = tg_alloc(size);
+    if (out->data) {
+        memcpy(out->data, pixels, size);
+        out->width = width;
+        out->height = height;
+        out->channels = wanted;
+    }
+    stbi_image_free(pixels);
+    return out->data ? TG_OK : tg_fail(ctx, TG_ENOMEM, "%s: not enough memory", name);
+}
+
+tg_status tg_image_read(tg_context *ctx, const char *path, int channels, tg_image *out) {
+    *out = (tg_image){0};
+    tg_map map;
+    tg_status status = tg_map_open(ctx, path, TG_EINPUT, &map);
+    if (status == TG_OK) {
+        status = tg_image_decode(ctx, map.data, map.bytes, path, channels, out);
+        tg_map_close(&map);
+    }
+    return status;
+}
+
+void tg_image_free(tg_image *image) {
+    tg_free(image->data);
+    *image = (tg_image){0};
+}
+
+/* ---- writing --------------------------------------------------------------------- */
+
+typedef struct {
+    uint8_t *data;
+    size_t used, room;
+    bool failed;
+} buffer;
+
+static void append(void *user, void *data, int bytes) {
+    buffer *b = user;
+    if (b->failed || bytes <= 0) {
+        return;
+    }
+    if (b->used + (size_t)bytes > b->room) {
+        size_t room = 2 * b->room + (size_t)bytes;
+        uint8_t *larger = tg_alloc(room);
+        if (!larger) {
+            b->failed = true;
+            return;
+        }
+        if (b->used) {
+            memcpy(larger, b->data, b->used);
+        }
+        tg_free(b->data);
+        b->data = larger;
+        b->room = room;
+    }
+    memcpy(b->data + b->used, data, (size_t)bytes);
+    b->used += (size_t)bytes;
+}
+
+static tg_status encode(tg_context *ctx, const char *name, bool png, int width, int height,
+                        int channels, const uint8_t *data, buffer *out) {
+    *out = (buffer){0};
+    if (width < 1 || height < 1 || width > MAX_SIDE || height > MAX_SIDE ||
+        (channels != 1 && channels != 3 && channels != 4)) {
+        return tg_fail(ctx, TG_EINTERNAL, "%s: a picture of %d x %d with %d channels", name, width,
+                       height, channels);
+    }
+    /* stb takes full colour resolution (4:4:4) above quality 90. */
+    int done =
+        png ? stbi_write_png_to_func(append, out, width, height, channels, data, width * channels)
+            : stbi_write_jpg_to_func(append, out, width, height, channels, data, 98);
+    if (!done || out->failed) {
+        tg_free(out->data);
+        *out = (buffer){0};
+        return tg_fail(ctx, TG_ENOMEM, "%s: not enough memory to encode it", name);
+    }
+    return TG_OK;
+}
+
+tg_status tg_image_encode_png(tg_context *ctx, int width, int height, int channels,
+                              const uint8_t *data, uint8_t **out, size_t *bytes) {
+    buffer b;
+    tg_status status = encode(ctx, "PNG", true, width, height, channels, data, &b);
+    *out = b.data;
+    *bytes = b.used;
+    return status;
+}
+
+tg_status tg_image_write(tg_context *ctx, const char *path, int width, int height, int channels,
+                         const uint8_t *data) {
+    bool png = tg_has_extension(path, "png");
+    if (!png && !tg_has_extension(path, "jpg") && !tg_has_extension(path, "jpeg")) {
+        return tg_fail(ctx, TG_EUSAGE,
+                       "%s: unknown kind of picture\n  expected: a name that ends in .png or .jpg\n"
+                       "  try: a .png name",
+                       path);
+    }
+    buffer b;
+    tg_status status = encode(ctx, path, png, width, height, channels, data, &b);
+    if (status == TG_OK) {
+        status = tg_file_write(ctx, path, b.data, b.used);
+        tg_free(b.data);
+    }
+    return status;
+}

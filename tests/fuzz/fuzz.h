@@ -1,0 +1,52 @@
+/* What the fuzz targets share. Build with -DTALKGEN_FUZZ=ON; with clang and
+ * -DTALKGEN_SANITIZE=address,undefined,fuzzer-no-link they are libFuzzer programs
+ * (build/tests/fuzz_npy corpus/), otherwise they replay the files they are given. */
+#ifndef TALKGEN_TESTS_FUZZ_H
+#define TALKGEN_TESTS_FUZZ_H
+
+#include "talkgen/io.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+/* One context for the whole run, one thread. */
+static inline tg_context *fuzz_context(void) {
+    static tg_context *ctx;
+    if (!ctx && !(ctx = tg_context_create(1))) {
+        abort();
+    }
+    return ctx;
+}
+
+/* The input as a file without a disk. The path holds until the next call. */
+static inline const char *fuzz_file(const uint8_t *data, size_t bytes) {
+    static int fd = -1;
+    static char path[64];
+    if (fd >= 0) {
+        close(fd);
+    }
+    fd = memfd_create("input", MFD_CLOEXEC);
+    if (fd < 0 || write(fd, data, bytes) != (ssize_t)bytes) {
+        abort();
+    }
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return path;
+}
+
+/* A failure says why, a success is TG_OK: everything else is a mistake of ours. */
+static inline void fuzz_check(tg_status status) {
+    if (status != TG_OK && !tg_message(fuzz_context())[0]) {
+        abort();
+    }
+    if (status == TG_EINTERNAL) {
+        abort();
+    }
+}
+
+#endif

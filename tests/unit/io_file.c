@@ -1,0 +1,96 @@
+/* Whole files and folders. */
+#include "io_test.h"
+
+#include "io/files.h"
+
+#include <sys/stat.h>
+
+static void read_and_write(void **state) {
+    (void)state;
+    char data[70000], *text;
+    size_t bytes;
+    for (size_t i = 0; i < sizeof data; i++) {
+        data[i] = (char)(i * 7);
+    }
+    const size_t sizes[] = {0, 1, 65535, 65536, 65537, 70000};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        assert_ok(tg_file_write(ctx, in_folder("a"), data, sizes[i]));
+        assert_ok(tg_file_read(ctx, in_folder("a"), sizes[i], &text, &bytes));
+        assert_int_equal(bytes, sizes[i]);
+        assert_memory_equal(text, data, bytes);
+        assert_int_equal(text[bytes], 0); /* ends like a string */
+        tg_free(text);
+    }
+    assert_int_equal(tg_file_read(ctx, in_folder("a"), 69999, &text, &bytes), TG_EINPUT);
+    assert_null(text);
+    assert_message("larger than 69999 bytes");
+    assert_int_equal(files_in_folder(), 1);
+    /* No size beforehand: a pipe. */
+    assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
+    FILE *f = fopen(in_folder("pipe"), "r+");
+    assert_int_equal(fwrite(data, 1, 3000, f), 3000);
+    fflush(f);
+    assert_int_equal(tg_file_read(ctx, in_folder("pipe"), 1000, &text, &bytes), TG_EINPUT);
+    assert_message("larger than 1000 bytes");
+    tg_map map;
+    assert_int_equal(tg_map_open(ctx, in_folder("pipe"), TG_EMODEL, &map), TG_EMODEL);
+    assert_message("Illegal seek"); /* a pipe has no pages */
+    fclose(f);
+    empty_folder();
+}
+
+static void failures_are_named(void **state) {
+    (void)state;
+    char *text;
+    size_t bytes;
+    assert_int_equal(tg_file_read(ctx, in_folder("absent"), 10, &text, &bytes), TG_EINPUT);
+    assert_message("absent: cannot read: No such file");
+    assert_int_equal(tg_file_read(ctx, folder, 10, &text, &bytes), TG_EINPUT);
+    assert_message("Is a directory");
+    assert_int_equal(tg_file_write(ctx, in_folder("no/a"), "x", 1), TG_EOUTPUT);
+    assert_message("existing directory");
+    assert_int_equal(tg_file_write(ctx, folder, "x", 1), TG_EOUTPUT);
+    assert_message("Is a directory");
+    assert_int_equal(tg_file_write(ctx, "", "x", 1), TG_EOUTPUT);
+    char name[5000];
+    memset(name, 'a', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    assert_int_equal(tg_file_write(ctx, name, "x", 1), TG_EOUTPUT);
+    name[300] = '\0';
+    assert_int_equal(tg_file_write(ctx, in_folder(name), "x", 1), TG_EOUTPUT);
+    assert_int_equal(files_in_folder(), 0);
+    name[255] = '\0'; /* the longest name there is: the temporary one must fit too */
+    assert_ok(tg_file_write(ctx, in_folder(name), "x", 1));
+    assert_true(tg_file_exists(in_folder(name)));
+    assert_false(tg_file_exists(in_folder("b")));
+    empty_folder();
+}
+
+static void folders_and_sums(void **state) {
+    (void)state;
+    char sum[33];
+    assert_ok(tg_make_dirs(ctx, in_folder("a/b//c/")));
+    assert_ok(tg_make_dirs(ctx, in_folder("a/b")));
+    assert_ok(tg_file_write(ctx, in_folder("a/b/c/x"), "abc", 3));
+    assert_ok(tg_file_md5(ctx, in_folder("a/b/c/x"), sum));
+    assert_string_equal(sum, "900150983cd24fb0d6963f7d28e17f72"); /* RFC 1321 */
+    assert_int_equal(tg_make_dirs(ctx, in_folder("a/b/c/x/d")), TG_EOUTPUT);
+    assert_ok(tg_file_write(ctx, in_folder("a/b/c/x"), "", 0));
+    assert_ok(tg_file_md5(ctx, in_folder("a/b/c/x"), sum));
+    assert_string_equal(sum, "d41d8cd98f00b204e9800998ecf8427e");
+    assert_int_equal(tg_file_md5(ctx, in_folder("absent"), sum), TG_EINPUT);
+    remove(in_folder("a/b/c/x"));
+    remove(in_folder("a/b/c"));
+    remove(in_folder("a/b"));
+    empty_folder();
+    assert_int_equal(files_in_folder(), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(read_and_write),
+        cmocka_unit_test(failures_are_named),
+        cmocka_unit_test(folders_and_sums),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
