@@ -1,0 +1,91 @@
+/* Inside of a renderer: the rays of a picture, the workers that advance them, and the composition
+ * of head, torso and background. */
+#ifndef TALKGEN_RENDER_FRAME_H
+#define TALKGEN_RENDER_FRAME_H
+
+#include "head.h"
+#include "skip.h"
+#include "torso.h"
+
+enum {
+    TG_BLOCK = 32,       /* pixels on a side of the squares that workers render */
+    TG_QUEUE = 64,       /* lanes waiting for their colour */
+    TG_ROUND_SAMPLES = 8 /* of a ray in one round, at most */
+};
+
+typedef struct {
+    float d[3], t, near, far;
+    int32_t step, last_step;     /* of the lattice near + k dt, when the renderer skips */
+    float weight, depth, rgb[3]; /* sums over the samples so far */
+    int32_t samples;             /* taken so far, with those behind the point of opacity */
+    bool ended;                  /* no occupied cell is left */
+    bool opaque;                 /* transmittance below the limit */
+} tg_ray;
+
+/* Optional record of a frame for tests, all NULL or [pixels]. */
+typedef struct {
+    int32_t *samples;
+    int32_t (*schedule)[2]; /* [max_steps]: rays alive, samples per ray */
+    int rounds;
+    float *near, *far;
+    float *torso_alpha, *torso_rgb, *torso_dx; /* torso_rgb over the background; dx [pixels,2] */
+    bool blind_torso;                          /* head-aware torso sees zeros */
+} tg_probe;
+
+/* Scratch of one thread. */
+typedef struct {
+    float *scratch; /* of head and torso, the larger */
+    float *hidden;  /* [head.hidden] rows of 32 */
+    float *queue;   /* [head.hidden + 16 + 3] rows of 64 */
+    float *first;   /* [torso.first] rows of 32 */
+    tg_ray *rays;   /* of one block */
+    int32_t *alive; /* of one block */
+    float xyz[3 * TG_TILE];
+    float dt[TG_TILE], t_after[TG_TILE];
+    tg_ray *lane_ray[TG_TILE];
+    int lanes;
+    float queue_weight[TG_QUEUE];
+    tg_ray *queue_ray[TG_QUEUE];
+    int queued;
+    tg_render_counts counts;
+} tg_worker;
+
+struct tg_renderer {
+    const tg_nerf *nerf;
+    tg_renderer_options options; /* defaults resolved */
+    tg_head head;
+    tg_torso torso;
+    bool has_torso;
+    float *background;   /* [height,width,3] in [0,1] */
+    uint8_t *torso_mask; /* [height,width]: torso occupancy above its threshold */
+    tg_march march;
+    tg_skip skip;
+    bool skips; /* each ray for itself, and skip.usable */
+    tg_tape *tape;
+    int threads;
+    tg_worker *workers;
+    tg_ray *rays;   /* whole picture, reference schedule only */
+    int32_t *alive; /* likewise */
+    /* this frame */
+    float origin[3], pose[16];
+    const tg_picture *picture;
+    tg_probe *probe;
+    tg_render_counts counts;
+};
+
+/* Next samples of rays[ids[0..count)], at most n each: density, weights, colour. After the last
+ * call of a block, tg_rays_finish. */
+void tg_rays_advance(const tg_renderer *r, tg_worker *w, tg_ray *rays, const int32_t *ids,
+                     int32_t count, int n);
+void tg_rays_finish(const tg_renderer *r, tg_worker *w);
+/* Starts a ray: box entry and exit, sums zero. False when it meets nothing. */
+bool tg_ray_start(const tg_renderer *r, const float d[3], int row, int column, tg_ray *ray);
+/* Torso, background and output of `count` <= 32 pixels to the right of (row, column). */
+void tg_compose_run(const tg_renderer *r, tg_worker *w, int row, int column, int count,
+                    const tg_ray *const *rays);
+/* A whole frame with the condition [cond_out_dim] already known. rays_d [pixels,3] or NULL = from
+ * the pose. */
+void tg_renderer_run(tg_renderer *r, tg_pool *pool, const float *condition, const float pose[6],
+                     const float *rays_d);
+
+#endif

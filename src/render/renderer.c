@@ -1,0 +1,254 @@
+/* The renderer: its memory, and how a frame is cut into work. */
+#include "frame.h"
+
+#include <math.h>
+#include <string.h>
+
+tg_renderer_options tg_renderer_defaults(int width, int height, float focal) {
+    return (tg_renderer_options){.width = width,
+                                 .height = height,
+                                 .focal = focal,
+                                 .cx = (float)width / 2.0f,
+                                 .cy = (float)height / 2.0f,
+                                 .min_weight = -1.0f,
+                                 .min_transmittance = -1.0f};
+}
+
+static tg_status check_options(tg_context *ctx, const tg_renderer_options *o) {
+    if (o->width < 1 || o->width > 8192 || o->height < 1 || o->height > 8192) {
+        return tg_fail(ctx, TG_EUSAGE,
+                       "picture size %dx%d\n  expected 1 to 8192 on each side\n"
+                       "  try: --size 512x512",
+                       o->width, o->height);
+    }
+    if (!(o->focal > 0.0f) || !isfinite(o->focal) || !isfinite(o->cx) || !isfinite(o->cy)) {
+        return tg_fail(ctx, TG_EUSAGE,
+                       "camera with focal length %g, centre %g, %g\n"
+                       "  expected finite numbers, the focal length above 0\n"
+                       "  try: the camera that is stored with the person",
+                       (double)o->focal, (double)o->cx, (double)o->cy);
+    }
+    if (o->max_samples < 0 || o->max_samples > 4096) {
+        return tg_fail(ctx, TG_EUSAGE, "%d samples per ray\n  expected 0 to 4096\n  try: 0",
+                       o->max_samples);
+    }
+    return TG_OK;
+}
+
+static bool create_workers(tg_renderer *r) {
+    const int head_rows = r->head.scratch_rows, torso_rows = r->torso.scratch_rows;
+    const size_t scratch = (size_t)(head_rows > torso_rows ? head_rows : torso_rows) * TG_TILE;
+    const size_t queue = (size_t)(r->head.hidden + 16 + 3) * TG_QUEUE;
+    r->workers = tg_calloc((size_t)r->threads * sizeof *r->workers);
+    if (r->workers == NULL) {
+        return false;
+    }
+    for (int i = 0; i < r->threads; i++) {
+        tg_worker *w = &r->workers[i];
+        w->scratch = tg_calloc(scratch * sizeof(float));
+        w->hidden = tg_calloc((size_t)r->head.hidden * TG_TILE * sizeof(float));
+        w->queue = tg_calloc(queue * sizeof(float));
+        w->first = tg_calloc((size_t)(r->torso.first + 1) * TG_TILE * sizeof(float));
+        w->rays = tg_calloc(TG_BLOCK * TG_BLOCK * sizeof *w->rays);
+        w->alive = tg_calloc(TG_BLOCK * TG_BLOCK * sizeof *w->alive);
+        if (w->scratch == NULL || w->hidden == NULL || w->queue == NULL || w->first == NULL ||
+            w->rays == NULL || w->alive == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+tg_status tg_renderer_create(tg_context *ctx, const tg_nerf *nerf,
+                             const tg_renderer_options *options, tg_renderer **out) {
+    *out = NULL;
+    tg_status status = check_options(ctx, options);
+    if (status != TG_OK) {
+        return status;
+    }
+    tg_renderer *r = tg_calloc(sizeof *r);
+    if (r == NULL) {
+        return tg_fail(ctx, TG_ENOMEM, "not enough memory for the renderer");
+    }
+    r->nerf = nerf;
+    r->options = *options;
+    if (r->options.max_samples == 0) {
+        r->options.max_samples = nerf->config.max_steps + 8;
+    }
+    if (r->options.min_weight < 0.0f) {
+        r->options.min_weight = options->reference_schedule ? 0.0f : 1.0f / 2048.0f;
+    }
+    if (r->options.min_transmittance < 0.0f) {
+        r->options.min_transmittance = options->reference_schedule ? nerf->config.T_thresh : 1e-3f;
+    }
+    r->has_torso = nerf->config.torso;
+    r->threads = tg_pool_threads(tg_context_pool(ctx));
+    const size_t pixels = (size_t)options->width * (size_t)options->height;
+    r->background = tg_calloc(pixels * 3 * sizeof *r->background);
+    r->torso_mask = tg_calloc(pixels);
+    r->tape = tg_tape_create(ctx, false);
+    bool ok = r->background != NULL && r->torso_mask != NULL && r->tape != NULL;
+    if (ok && options->reference_schedule) {
+        r->rays = tg_alloc(pixels * sizeof *r->rays);
+        r->alive = tg_alloc(pixels * sizeof *r->alive);
+        ok = r->rays != NULL && r->alive != NULL;
+    }
+    if (ok) {
+        status = tg_head_create(ctx, nerf, options->full_precision, &r->head);
+    }
+    if (ok && status == TG_OK && r->has_torso) {
+        status = tg_torso_create(ctx, nerf, options->full_precision, options->width,
+                                 options->height, &r->torso);
+    }
+    if (ok && status == TG_OK) {
+        status = tg_skip_create(ctx, nerf, options->width, options->height, &r->skip);
+    }
+    if (status == TG_OK && (!ok || !create_workers(r))) {
+        status = tg_fail(ctx, TG_ENOMEM, "not enough memory for a renderer of %dx%d pixels",
+                         options->width, options->height);
+    }
+    if (status == TG_OK) {
+        tg_renderer_set_background(r, options->background);
+        r->options.background = NULL;
+        status = tg_renderer_update(ctx, r);
+    }
+    if (status != TG_OK) {
+        tg_renderer_destroy(&r);
+        return status;
+    }
+    *out = r;
+    return TG_OK;
+}
+
+void tg_renderer_destroy(tg_renderer **renderer) {
+    if (renderer == NULL || *renderer == NULL) {
+        return;
+    }
+    tg_renderer *r = *renderer;
+    for (int i = 0; r->workers != NULL && i < r->threads; i++) {
+        tg_worker *w = &r->workers[i];
+        tg_free(w->scratch);
+        tg_free(w->hidden);
+        tg_free(w->queue);
+        tg_free(w->first);
+        tg_free(w->rays);
+        tg_free(w->alive);
+    }
+    tg_free(r->workers);
+    tg_head_destroy(&r->head);
+    tg_torso_destroy(&r->torso);
+    tg_skip_destroy(&r->skip);
+    tg_tape_destroy(&r->tape);
+    tg_free(r->background);
+    tg_free(r->torso_mask);
+    tg_free(r->rays);
+    tg_free(r->alive);
+    tg_free(r);
+    *renderer = NULL;
+}
+
+void tg_renderer_set_background(tg_renderer *r, const uint8_t *background) {
+    const size_t n = (size_t)r->options.width * (size_t)r->options.height * 3;
+    for (size_t i = 0; i < n; i++) {
+        r->background[i] = background != NULL ? (float)background[i] / 255.0f : 0.0f;
+    }
+}
+
+tg_status tg_renderer_update(tg_context *ctx, tg_renderer *r) {
+    (void)ctx;
+    tg_head_update(&r->head);
+    r->march = tg_nerf_march(r->nerf);
+    tg_skip_update(&r->skip, r->nerf);
+    r->skips = r->skip.usable && !r->options.reference_schedule;
+    if (!r->has_torso) {
+        return TG_OK;
+    }
+    tg_torso_update(&r->torso);
+    const tg_nerf_config *config = &r->nerf->config;
+    const float threshold = fminf(config->density_thresh_torso, config->mean_density_torso);
+    for (int row = 0; row < r->options.height; row++) {
+        const float y = tg_screen_coord(row, r->options.height);
+        for (int col = 0; col < r->options.width; col++) {
+            const float x = tg_screen_coord(col, r->options.width);
+            r->torso_mask[(size_t)row * (size_t)r->options.width + (size_t)col] =
+                tg_nerf_torso_occupancy(r->nerf, y, x) > threshold;
+        }
+    }
+    return TG_OK;
+}
+
+/* A camera that the volume can be seen from: a rotation, and a place so near that steps along a ray
+ * still change the distance in float32. Poses come from files. */
+static tg_status check_pose(tg_context *ctx, const tg_renderer *r, const float pose[16]) {
+    for (int a = 0; a < 3; a++) {
+        if (!(fabsf(pose[4 * a + 3]) <= 1e4f)) {
+            return tg_fail(ctx, TG_EINPUT,
+                           "camera at %g, %g, %g (times %g)\n"
+                           "  expected finite numbers, at most 1e4 from the volume\n"
+                           "  try: translations in metres",
+                           (double)pose[3], (double)pose[7], (double)pose[11],
+                           (double)r->nerf->config.camera_scale);
+        }
+        for (int b = 0; b <= a; b++) {
+            float dot = 0;
+            for (int k = 0; k < 3; k++) {
+                dot += pose[4 * a + k] * pose[4 * b + k];
+            }
+            if (!(fabsf(dot - (a == b ? 1.0f : 0.0f)) < 0.02f)) {
+                return tg_fail(ctx, TG_EINPUT,
+                               "camera pose without a rotation: rows %d and %d multiply to %g\n"
+                               "  expected an orthonormal matrix in [0:3, 0:3]\n"
+                               "  try: camera-to-world matrices [4,4]",
+                               b, a, (double)dot);
+            }
+        }
+    }
+    return TG_OK;
+}
+
+static tg_status check_windows(tg_context *ctx, const float *windows, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        if (!isfinite(windows[i])) {
+            return tg_fail(ctx, TG_EINPUT,
+                           "condition of a frame: value %lld is %g\n"
+                           "  expected finite numbers\n  try: check the landmarks or features",
+                           (long long)i, (double)windows[i]);
+        }
+    }
+    return TG_OK;
+}
+
+tg_status tg_renderer_frame(tg_context *ctx, tg_renderer *r, const float *windows,
+                            const float c2w[16], const tg_picture *picture) {
+    const tg_nerf_config *config = &r->nerf->config;
+    const int64_t dim[3] = {config->smo_win_size, config->cond_win_size, config->cond_dim};
+    if (tg_pool_threads(tg_context_pool(ctx)) > r->threads) {
+        return tg_fail(ctx, TG_EINTERNAL, "a renderer for %d threads is used with %d", r->threads,
+                       tg_pool_threads(tg_context_pool(ctx)));
+    }
+    tg_pose_to_ngp(c2w, config->camera_scale, config->camera_offset, r->pose);
+    tg_status status = check_pose(ctx, r, r->pose);
+    if (status == TG_OK) {
+        status = check_windows(ctx, windows, dim[0] * dim[1] * dim[2]);
+    }
+    if (status != TG_OK) {
+        return status;
+    }
+    tg_tape_reset(r->tape);
+    const tg_tensor *condition =
+        tg_nerf_condition(r->tape, r->nerf, tg_borrow(r->tape, 3, dim, windows));
+    status = tg_tape_status(r->tape);
+    if (status != TG_OK) {
+        return status;
+    }
+    float pose[6];
+    tg_pose_vector(r->pose, pose);
+    r->picture = picture;
+    tg_renderer_run(r, tg_context_pool(ctx), condition->data, pose, NULL);
+    r->picture = NULL;
+    return TG_OK;
+}
+
+tg_render_counts tg_renderer_counts(const tg_renderer *r) {
+    return r->counts;
+}

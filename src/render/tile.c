@@ -1,0 +1,72 @@
+/* Choice of kernels, and the memory that they work on. */
+#include "tile.h"
+
+#include <string.h>
+
+const tg_tile_kernels *tg_tile_kernels_for(tg_cpu_level level, bool full_precision) {
+#if defined(__x86_64__)
+    if (level >= TG_CPU_AVX512BF16 && !full_precision) {
+        return &tg_tile_avx512bf16;
+    }
+    if (level >= TG_CPU_AVX512) {
+        return &tg_tile_avx512;
+    }
+    if (level >= TG_CPU_AVX2) {
+        return &tg_tile_avx2;
+    }
+#endif
+    (void)level;
+    (void)full_precision;
+    return &tg_tile_portable;
+}
+
+bool tg_tile_grid_create(tg_tile_grid *out, const tg_grid *grid) {
+    out->grid = *grid;
+    const size_t rows = (size_t)grid->offset[grid->levels] + (size_t)grid->levels;
+    out->table = tg_alloc(rows * TG_GRID_FEATURES * sizeof(float));
+    return out->table != NULL;
+}
+
+void tg_tile_grid_fill(tg_tile_grid *out, const float *table) {
+    const tg_grid *grid = &out->grid;
+    for (int l = 0; l < grid->levels; l++) {
+        const size_t begin = grid->offset[l], rows = grid->offset[l + 1] - begin;
+        float *to = out->table + (begin + (size_t)l) * TG_GRID_FEATURES;
+        const float *from = table + begin * TG_GRID_FEATURES;
+        memcpy(to, from, rows * TG_GRID_FEATURES * sizeof(float));
+        memcpy(to + rows * TG_GRID_FEATURES, from, TG_GRID_FEATURES * sizeof(float));
+    }
+}
+
+bool tg_layer_create(tg_layer *layer, const tg_tile_kernels *kernels, int in, int out) {
+    layer->in = in;
+    layer->out = out;
+    layer->weight = tg_alloc(kernels->layer_bytes(in, out));
+    return layer->weight != NULL;
+}
+
+void tg_layer_destroy(tg_layer *layer) {
+    tg_free(layer->weight);
+    layer->weight = NULL;
+}
+
+void tg_layer_fill(tg_layer *layer, const tg_tile_kernels *kernels, const float *weight,
+                   int64_t ld) {
+    kernels->layer_pack(layer->in, layer->out, weight, ld, layer->weight);
+}
+
+size_t tg_layer_bytes_f32(int in, int out) {
+    return (size_t)in * (size_t)out * sizeof(float);
+}
+
+void tg_layer_pack_f32(int in, int out, const float *weight, int64_t ld, void *packed) {
+    float *to = packed;
+    for (int block = 0; block < out; block += TG_LAYER_BLOCK) {
+        const int width = out - block < TG_LAYER_BLOCK ? out - block : TG_LAYER_BLOCK;
+        for (int i = 0; i < in; i++) {
+            for (int o = 0; o < width; o++) {
+                *to++ = weight[(block + o) * ld + i];
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+/* The renderer's kernels for AVX2 with FMA. */
+#include "simd_avx2.h"
+#include "tile_simd.h"
+
+const tg_tile_kernels tg_tile_avx2 = {
+    .name = "avx2",
+    .layer_bytes = tg_layer_bytes_f32,
+    .layer_pack = tg_layer_pack_f32,
+    .layer = tile_layer,
+    .grid = tile_grid,
+    .sh = tile_sh,
+    .exp = tile_exp,
+    .tanh = tile_tanh,
+    .sigmoid = tile_sigmoid,
+    .compress = tile_compress,
+};

@@ -1,0 +1,115 @@
+/* The renderer's kernels for AVX-512 with BF16: dense layers multiply pairs of bf16 and add in
+ * float32; everything else is float32. */
+#include "simd_avx512.h"
+#include "tile_simd.h"
+
+/* Pairs of inputs, each block [in/2][8][2] (the last one [in/2][out % 8][2]); an odd last input is
+ * paired with zero. */
+static size_t bf16_bytes(int in, int out) {
+    return (size_t)((in + 1) / 2) * (size_t)out * 2 * sizeof(uint16_t);
+}
+
+static void bf16_pack(int in, int out, const float *weight, int64_t ld, void *packed) {
+    uint16_t *to = packed;
+    for (int block = 0; block < out; block += TG_LAYER_BLOCK) {
+        const int width = out - block < TG_LAYER_BLOCK ? out - block : TG_LAYER_BLOCK;
+        for (int i = 0; i < in; i += 2) {
+            for (int o = 0; o < width; o++) {
+                const float *row = weight + (block + o) * ld;
+                *to++ = tg_f32_to_bf16(row[i]);
+                *to++ = i + 1 < in ? tg_f32_to_bf16(row[i + 1]) : 0;
+            }
+        }
+    }
+}
+
+enum { MAX_PAIRS = 320 };
+
+/* lane s of the result: (a[s], b[s]) as two bf16 */
+INLINE __m512i pair(vf a, vf b) {
+    const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(a));
+    const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(b));
+    return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+}
+
+INLINE void bf16_block(const uint32_t *weight, int width, int pairs, const __m512i *x,
+                       const float *bias, const float *rows, tg_act act, float *out,
+                       const int outputs) {
+    vf sum[8][2];
+#pragma GCC unroll 8
+    for (int o = 0; o < outputs; o++) {
+#pragma GCC unroll 2
+        for (int v = 0; v < 2; v++) {
+            sum[o][v] = rows != NULL   ? v_load(rows + o * TG_TILE + v * VL)
+                        : bias != NULL ? v_set(bias[o])
+                                       : v_set(0.0f);
+        }
+    }
+    for (int i = 0; i < pairs; i++) {
+        const __m512bh x0 = (__m512bh)x[2 * i], x1 = (__m512bh)x[2 * i + 1];
+#pragma GCC unroll 8
+        for (int o = 0; o < outputs; o++) {
+            const __m512bh w = (__m512bh)_mm512_set1_epi32((int)weight[o]);
+            sum[o][0] = _mm512_dpbf16_ps(sum[o][0], w, x0);
+            sum[o][1] = _mm512_dpbf16_ps(sum[o][1], w, x1);
+        }
+        weight += width;
+    }
+#pragma GCC unroll 8
+    for (int o = 0; o < outputs; o++) {
+#pragma GCC unroll 2
+        for (int v = 0; v < 2; v++) {
+            v_store(out + o * TG_TILE + v * VL, v_activate(sum[o][v], act));
+        }
+    }
+}
+
+static void bf16_layer(const tg_layer *layer, const float *in, int in_stride, const float *bias,
+                       const float *rows, tg_act act, float *out) {
+    __m512i x[2 * MAX_PAIRS];
+    const int pairs = (layer->in + 1) / 2;
+    for (int i = 0; i < pairs; i++) {
+        const float *a = in + (size_t)(2 * i) * (size_t)in_stride, *b = a + in_stride;
+        const bool both = 2 * i + 1 < layer->in;
+        for (int v = 0; v < 2; v++) {
+            x[2 * i + v] = pair(v_load(a + v * VL), both ? v_load(b + v * VL) : v_set(0.0f));
+        }
+    }
+    const uint32_t *weight = layer->weight;
+    for (int block = 0; block < layer->out; block += TG_LAYER_BLOCK) {
+        const int left = layer->out - block;
+        const int width = left < TG_LAYER_BLOCK ? left : TG_LAYER_BLOCK;
+        for (int o = 0; o < width;) {
+            const float *b = bias != NULL ? bias + block + o : NULL;
+            const float *r = rows != NULL ? rows + (block + o) * TG_TILE : NULL;
+            float *to = out + (block + o) * TG_TILE;
+            if (width == 8) {
+                bf16_block(weight, 8, pairs, x, b, r, act, to, 8);
+                o += 8;
+            } else if (width - o >= 4) {
+                bf16_block(weight + o, width, pairs, x, b, r, act, to, 4);
+                o += 4;
+            } else if (width - o >= 2) {
+                bf16_block(weight + o, width, pairs, x, b, r, act, to, 2);
+                o += 2;
+            } else {
+                bf16_block(weight + o, width, pairs, x, b, r, act, to, 1);
+                o += 1;
+            }
+        }
+        weight += (size_t)pairs * (size_t)width;
+    }
+}
+
+const tg_tile_kernels tg_tile_avx512bf16 = {
+    .name = "avx512bf16",
+    .layer_bytes = bf16_bytes,
+    .layer_pack = bf16_pack,
+    .layer = bf16_layer,
+    .grid = tile_grid,
+    .sh = tile_sh,
+    .exp = tile_exp,
+    .tanh = tile_tanh,
+    .sigmoid = tile_sigmoid,
+    .compress = tile_compress,
+};
