@@ -1,0 +1,87 @@
+/* talkgen studio: synthetic recordings with exact ground truth. A CC0 MakeHuman actor speaks a
+ * generated text in a synthetic voice and is filmed into the data set layout of the talking-head
+ * NeRF family, so that the whole training pipeline can be tried, taught and tested without footage
+ * of a real person.
+ *
+ *     tg_studio_options o = tg_studio_defaults();
+ *     o.actor_dir = "makehuman/data";
+ *     o.seconds = 180;
+ *     tg_studio_film(ctx, &o, "data/zoe");
+ *
+ * Everything is a function of the options: the same options give the same bytes, at any number of
+ * threads.
+ */
+#ifndef TALKGEN_STUDIO_H
+#define TALKGEN_STUDIO_H
+
+#include "talkgen/core.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct {
+    const char *actor_dir;  /* MakeHuman's data folder, native formats; must be given */
+    const char *tables_dir; /* our own tables; default "models/actor" */
+    const char *character;  /* name in the tables, or "random" (by seed) */
+    const char *voice;      /* "flite:slt", "espeak:de+m3", ...; NULL = flite by gender */
+    int size;               /* square pictures, 64..1024 pixels a side */
+    double seconds;         /* of speech at least; it ends with a sentence */
+    int64_t frames;         /* film at most these; 0 = all */
+    uint64_t seed;
+} tg_studio_options;
+/* tables "models/actor", character "zoe", 256 pixels, 180 s, seed 42. */
+tg_studio_options tg_studio_defaults(void);
+
+/* Films a person into the data set directory `dir`:
+ *   ori_imgs/N.jpg gt_imgs/N.jpg  frames (equal, the background is static), N from 0
+ *   parsing/N.png                 head blue, neck green, torso red, background white
+ *   torso_imgs/N.png              RGBA, neck and torso grown upward below the head
+ *   bc.jpg aud.wav (16 kHz) landmarks.npy [T,68,3] phones.json transforms_{train,val}.json
+ * and studio.json with the options. Sound, landmarks and poses of all frames are complete before
+ * the first picture. Goes on where an interrupted run stopped; a directory of other options is
+ * TG_EUSAGE. */
+tg_status tg_studio_film(tg_context *ctx, const tg_studio_options *options, const char *dir);
+
+/* The same performance as a video (any sink of io.h: .mp4, .framemd5, ...). overwrite: an existing
+ * output may be replaced. */
+tg_status tg_studio_clip(tg_context *ctx, const tg_studio_options *options, const char *path,
+                         bool overwrite);
+
+/* One still. Angles in degrees as in a portrait studio: + = to the subject's left, down, and
+ * towards the subject's right shoulder; gaze + = left, up. */
+typedef struct {
+    const char *viseme;     /* "AA", NULL = none */
+    const char *expression; /* "smile", "blink", NULL = "idle" */
+    float head_yaw, head_pitch, head_roll;
+    float gaze_yaw, gaze_pitch;
+} tg_studio_pose;
+/* Writes the picture to `path` (.png or .jpg). Unknown names: TG_EUSAGE listing the known ones. */
+tg_status tg_studio_portrait(tg_context *ctx, const tg_studio_options *options,
+                             const tg_studio_pose *pose, const char *path);
+
+/* ---- the voice corpus ------------------------------------------------------------------ */
+
+typedef struct {
+    const char *actor_dir;  /* MakeHuman's data folder */
+    const char *tables_dir; /* models/actor */
+    double hours;           /* of speech, 0 < hours <= 1000 */
+    int speakers;           /* voices with a face each; <= 0 = 300 */
+    uint64_t seed;
+    bool heldout; /* voices and variants that ordinary corpora never use, for tests */
+} tg_studio_corpus_options;
+
+/* Many voices with many faces: per clip NNNNN.flac (16 kHz mono, 6 to 20 s), NNNNN.npy (landmarks
+ * [T,68,3] in head coordinates, dm, 25 fps) and NNNNN.json {"voice", "language", "speaker",
+ * "seconds", "phones": [["AA", start_s, end_s], ...]}. A clip is a function of (seed, speakers,
+ * heldout, index), at any number of threads: an interrupted run goes on where it stopped, and more
+ * hours extend a finished corpus. corpus.json {"clips", "planned", ...} counts the clips that are
+ * there, so that training may begin while more are made. A directory of other options is TG_EUSAGE;
+ * missing actor files or espeak-ng data TG_EINPUT. */
+tg_status tg_studio_corpus(tg_context *ctx, const char *dir,
+                           const tg_studio_corpus_options *options);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

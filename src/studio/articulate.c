@@ -1,0 +1,220 @@
+/* Phones -> mouth. Every phone contributes its viseme with a bell around its time, high by the
+ * viseme's dominance; the weights of a moment are shared out among the bells there (dominance
+ * blending after Cohen and Massaro, 1993). Weak consonants so take the shape of their vowels, and
+ * rounding begins early. Lips that must meet (P B M, F V, W) are no matter of shares: they have
+ * masks of their own that push everything else aside until the burst.
+ *
+ * Tracks run at 200 Hz and are sampled at the middle of each video frame. A moving average of 60 ms
+ * is at the same time the rate limit: no weight makes its full way in less.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "studio/performance.h"
+
+enum {
+    STEPS_PER_FRAME = 8,
+    RATE = TG_VIDEO_FPS * STEPS_PER_FRAME, /* 200 Hz */
+    SMOOTH = 12                            /* steps = 60 ms */
+};
+
+/* Seconds. */
+static const double round_early = 0.070; /* how much earlier rounding begins than other shapes */
+static const double seal_ramp = 0.060;   /* the way to and from a closure */
+static const double seal_least = 0.045;  /* a closure must be seen by a frame of 40 ms */
+static const double pause_least = 0.180; /* shorter silences do not close the mouth by force */
+
+typedef struct {
+    const tg_actor *actor;
+    const tg_style *style;
+    int visemes;
+    int64_t steps;
+    float *blend; /* [visemes, steps] dominance times bell times weight */
+    float *total; /* [steps] dominance times bell */
+    float *seal;  /* [visemes, steps] masks of closures, 0..1; only those of sealing visemes */
+    float *still; /* [steps] mask of pauses */
+} tracks;
+
+/* Rises from 0 at a - before to 1 at a + inner, falls from 1 at b - inner to 0 at b + after. */
+static double bell(double t, double a, double b, double before, double after) {
+    double half = 0.5 * (b - a);
+    double rise_end = a + fmin(before, half), fall_begin = b - fmin(after, half);
+    double x = 1;
+    if (t < rise_end)
+        x = (t - (a - before)) / (rise_end - (a - before));
+    else if (t > fall_begin)
+        x = (b + after - t) / (b + after - fall_begin);
+    return x <= 0 ? 0 : 0.5 - 0.5 * cos(M_PI * fmin(x, 1));
+}
+
+/* Straight flanks of `ramp` outside [a, b]: their slope is the rate limit. */
+static double trapezoid(double t, double a, double b, double ramp) {
+    double outside = t < a ? a - t : t > b ? t - b : 0;
+    return outside >= ramp ? 0 : 1 - outside / ramp;
+}
+
+static void step_range(const tracks *k, double from, double to, int64_t *begin, int64_t *end) {
+    *begin = (int64_t)floor(from * RATE);
+    *end = (int64_t)ceil(to * RATE) + 1;
+    if (*begin < 0)
+        *begin = 0;
+    if (*end > k->steps)
+        *end = k->steps;
+}
+
+static void add_bell(tracks *k, int viseme, double a, double b, double before, double after,
+                     double dominance, double weight) {
+    int64_t begin, end;
+    step_range(k, a - before, b + after, &begin, &end);
+    float *track = k->blend + viseme * k->steps;
+    for (int64_t i = begin; i < end; i++) {
+        double share = dominance * bell((double)i / RATE, a, b, before, after);
+        track[i] += (float)(share * weight);
+        k->total[i] += (float)share;
+    }
+}
+
+static void add_mask(tracks *k, float *mask, double a, double b, double ramp, double strength) {
+    int64_t begin, end;
+    step_range(k, a - ramp, b + ramp, &begin, &end);
+    for (int64_t i = begin; i < end; i++)
+        mask[i] = fmaxf(mask[i], (float)(strength * trapezoid((double)i / RATE, a, b, ramp)));
+}
+
+static bool is(const tg_shape *shape, const char *name) {
+    return !strcmp(shape->name, name);
+}
+
+static bool is_rounded(const tg_shape *shape) {
+    return is(shape, "UW") || is(shape, "OW") || is(shape, "AO") || is(shape, "UH") ||
+           is(shape, "SH") || is(shape, "RR") || is(shape, "WW");
+}
+
+/* Loud vowels open further; quiet ones, the reduced vowels among them, less. */
+static double vowel_weight(const tg_style *style, const tg_segment *p) {
+    double loud = 0.6 + 0.4 * p->level;
+    return style->opening * (loud < 0.7 ? 0.7 : loud > 1.15 ? 1.15 : loud);
+}
+
+/* P B M, F V and W. True when the viseme is one of these. */
+static bool add_seal(tracks *k, int viseme, const tg_segment *p) {
+    const tg_shape *shape = tg_actor_viseme(k->actor, viseme);
+    if (!is(shape, "PP") && !is(shape, "FF") && !is(shape, "WW"))
+        return false;
+    float *mask = k->seal + viseme * k->steps;
+    double a = p->start, b = p->release;
+    if (is(shape, "PP")) {
+        if (b - a < seal_least)
+            a = b - seal_least; /* never later than the burst */
+        add_mask(k, mask, a, b, seal_ramp, 1);
+    } else { /* the friction of F and the glide of W begin and end inside the phone */
+        double inner = fmin(0.020, 0.25 * (b - a));
+        add_mask(k, mask, a + inner, b - inner, seal_ramp * 1.3, is(shape, "WW") ? 0.9 : 1);
+    }
+    return true;
+}
+
+static void add_phone(tracks *k, const tg_segment *p) {
+    int viseme[3];
+    int n = tg_actor_phone(k->actor, TG_PHONES_ARPABET, p->name, viseme);
+    tg_phone_kind kind = tg_phone_kind_of(p->name);
+    if (kind == TG_PHONE_SILENCE) {
+        double length = p->end - p->start;
+        if (length >= pause_least) /* closing ends later than the sound, opening begins earlier */
+            add_mask(k, k->still, p->start + 0.080, p->end - 0.090, 0.100, 1);
+    }
+    /* The first part of a diphthong is held for 55 % of its time. */
+    double cut = n == 2 ? p->start + 0.55 * (p->end - p->start) : 0;
+    for (int i = 0; i < n; i++) {
+        const tg_shape *shape = tg_actor_viseme(k->actor, viseme[i]);
+        double a = p->start, b = kind == TG_PHONE_STOP ? p->release : p->end;
+        if (n == 2)
+            a = i == 0 ? p->start : cut, b = i == 0 ? cut : p->end;
+        if (n == 3) {
+            a = p->start + i * (p->end - p->start) / 3;
+            b = a + (p->end - p->start) / 3;
+        }
+        if (add_seal(k, viseme[i], p))
+            continue;
+        double reach = k->style->reach_s, weight = k->style->gain[viseme[i]];
+        if (kind == TG_PHONE_VOWEL)
+            weight *= vowel_weight(k->style, p);
+        add_bell(k, viseme[i], a, b, reach + (is_rounded(shape) ? round_early : 0), reach,
+                 shape->dominance, weight);
+    }
+}
+
+/* Shares and 60 ms average, in place. `line` [steps] is scratch. */
+static void finish_blend(tracks *k, float *line) {
+    for (int v = 0; v < k->visemes; v++) {
+        float *track = k->blend + v * k->steps;
+        for (int64_t i = 0; i < k->steps; i++)
+            line[i] = track[i] / (k->total[i] + 0.02f); /* where nobody speaks, the rest pose */
+        double sum = 0;
+        for (int64_t i = -SMOOTH / 2; i < k->steps; i++) {
+            int64_t in = i + SMOOTH / 2, out = i - SMOOTH / 2;
+            if (in < k->steps)
+                sum += line[in];
+            if (out >= 0)
+                sum -= line[out];
+            if (i >= 0)
+                track[i] = (float)(sum / SMOOTH);
+        }
+    }
+}
+
+/* Closures take what they need in the order of how strictly they need it ("of bubbles": the lips
+ * meet for b although the teeth still touch them for v); the blend gets the rest. */
+static void pose_frame(const tracks *k, int64_t step, tg_face_state *state) {
+    static const char *const order[] = {"PP", "FF", "WW"};
+    float left = 1;
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        int v = tg_actor_find_viseme(k->actor, order[i]);
+        float mask = v < 0 ? 0 : k->seal[v * k->steps + step];
+        if (mask <= 0)
+            continue;
+        float press = i == 0 ? k->style->pressing : 1.0f;
+        tg_shape_add(tg_actor_viseme(k->actor, v), mask * left * press, state);
+        left *= 1 - mask;
+    }
+    left *= 1 - k->still[step];
+    for (int v = 0; v < k->visemes; v++) {
+        float weight = left * k->blend[v * k->steps + step];
+        if (weight != 0)
+            tg_shape_add(tg_actor_viseme(k->actor, v), weight, state);
+    }
+}
+
+tg_status tg_articulate(tg_context *ctx, const tg_actor *actor, const tg_phones *phones,
+                        const tg_style *style, int64_t frames, tg_face_state *state) {
+    tracks k = {.actor = actor,
+                .style = style,
+                .visemes = tg_actor_viseme_count(actor),
+                .steps = frames * STEPS_PER_FRAME};
+    if (k.visemes > TG_MAX_VISEMES)
+        return tg_fail(ctx, TG_EINPUT, "%d visemes\n  expected: at most %d", k.visemes,
+                       TG_MAX_VISEMES);
+    size_t line = (size_t)k.steps * sizeof(float), table = line * (size_t)k.visemes;
+    k.blend = tg_calloc(table);
+    k.seal = tg_calloc(table);
+    k.total = tg_calloc(line);
+    k.still = tg_calloc(line);
+    float *scratch = tg_calloc(line);
+    tg_status status = TG_OK;
+    if (!k.blend || !k.seal || !k.total || !k.still || !scratch) {
+        status =
+            tg_fail(ctx, TG_ENOMEM, "no memory for %lld frames of articulation", (long long)frames);
+    } else {
+        for (int i = 0; i < phones->count; i++)
+            add_phone(&k, &phones->phone[i]);
+        finish_blend(&k, scratch);
+        for (int64_t i = 0; i < frames; i++)
+            pose_frame(&k, i * STEPS_PER_FRAME + STEPS_PER_FRAME / 2, &state[i]);
+    }
+    tg_free(k.blend);
+    tg_free(k.seal);
+    tg_free(k.total);
+    tg_free(k.still);
+    tg_free(scratch);
+    return status;
+}

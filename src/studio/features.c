@@ -1,0 +1,185 @@
+#include "studio/features.h"
+
+#include "studio/hair.h"
+
+#include <math.h>
+#include <string.h>
+
+static tg_status no_memory(tg_context *ctx) {
+    return tg_fail(ctx, TG_ENOMEM, "person: out of memory");
+}
+
+static void vertex_uv(const tg_obj *mesh, float (*uv)[2]) {
+    memset(uv, 0, (size_t)mesh->vertices * sizeof *uv);
+    for (int f = 0; mesh->uvs && f < mesh->faces; f++) {
+        for (int k = 0; k < 4; k++) {
+            memcpy(uv[mesh->face[f][k]], mesh->uv[mesh->face_uv[f][k]], sizeof *uv);
+        }
+    }
+}
+
+void tg_fitting_free(tg_fitting *f) {
+    tg_free(f->row);
+    tg_free(f->attr);
+    tg_free(f->uv);
+    tg_free(f->label);
+    tg_free(f->face);
+}
+
+tg_status tg_fitting_create(tg_context *ctx, const tg_piece *piece, tg_fitting *f) {
+    const tg_obj *mesh = &piece->proxy.mesh;
+    size_t n = (size_t)mesh->vertices;
+    *f = (tg_fitting){.row = tg_alloc(n * sizeof *f->row),
+                      .attr = tg_calloc(n * sizeof *f->attr),
+                      .uv = tg_alloc(n * sizeof *f->uv),
+                      .label = tg_alloc(n * sizeof *f->label),
+                      .face = tg_alloc((size_t)mesh->faces * sizeof *f->face)};
+    if (!f->row || !f->attr || !f->uv || !f->label || !f->face) {
+        return no_memory(ctx);
+    }
+    for (int i = 0; i < mesh->vertices; i++) {
+        f->row[i] = piece->first + i;
+    }
+    vertex_uv(mesh, f->uv);
+    memcpy(f->face, mesh->face, (size_t)mesh->faces * sizeof *f->face);
+    f->parts =
+        tg_components(mesh->vertices, (const int32_t(*)[4])mesh->face, mesh->faces, f->label);
+    return f->parts > 0 ? TG_OK : no_memory(ctx);
+}
+
+tg_surface_plan tg_fitting_plan(const tg_piece *piece, const tg_fitting *f, tg_material material,
+                                const char *name, int levels) {
+    return (tg_surface_plan){.material = material,
+                             .name = name,
+                             .levels = levels,
+                             .points = piece->proxy.mesh.vertices,
+                             .face = (const int32_t(*)[4])f->face,
+                             .faces = piece->proxy.mesh.faces,
+                             .row = f->row,
+                             .rest = (const float(*)[3])piece->rest,
+                             .attr = (const float(*)[TG_ATTR])f->attr,
+                             .part = TG_PART_HEAD,
+                             .uv = (const float(*)[2])f->uv};
+}
+
+/* ---- eyes ------------------------------------------------------------------------------ */
+
+/* The texture shows two irises; r = 1 is the limbus (avatar recipe). The cornea shells, which have
+ * their own corner of the texture, are left out. */
+tg_status tg_eyes_build(tg_context *ctx, const tg_piece *piece, tg_surface *out) {
+    tg_fitting f;
+    tg_status status = tg_fitting_create(ctx, piece, &f);
+    tg_surface_plan plan = tg_fitting_plan(piece, &f, TG_MATERIAL_EYE, "eye", 0);
+    plan.faces = 0;
+    for (int i = 0; status == TG_OK && i < piece->proxy.mesh.faces; i++) {
+        bool shell = true;
+        for (int k = 0; k < 4; k++) {
+            const float *uv = f.uv[f.face[i][k]];
+            shell = shell && uv[0] > 0.85f && uv[1] < 0.15f;
+        }
+        if (!shell) {
+            memmove(f.face[plan.faces++], f.face[i], sizeof *f.face);
+        }
+    }
+    for (int i = 0; status == TG_OK && i < piece->proxy.mesh.vertices; i++) {
+        bool first = f.uv[i][0] + f.uv[i][1] < 1.0f;
+        float u = f.uv[i][0] - (first ? 0.293f : 0.705f);
+        float v = f.uv[i][1] - (first ? 0.291f : 0.701f);
+        f.attr[i][0] = sqrtf(u * u + v * v) / 0.1135f;
+    }
+    if (status == TG_OK) {
+        status = tg_surface_build(ctx, &plan, out);
+    }
+    tg_fitting_free(&f);
+    return status;
+}
+
+/* ---- mouth ------------------------------------------------------------------------------- */
+
+static void set_albedo(float attr[TG_ATTR], float r, float g, float b) {
+    attr[0] = r;
+    attr[1] = g;
+    attr[2] = b;
+}
+
+/* Label of the component with most vertices, -1 when out of memory. */
+static int largest_part(const tg_fitting *f, int vertices) {
+    int *size = tg_calloc((size_t)f->parts * sizeof *size);
+    if (!size) {
+        return -1;
+    }
+    int best = 0;
+    for (int i = 0; i < vertices; i++) {
+        size[f->label[i]]++;
+    }
+    for (int p = 1; p < f->parts; p++) {
+        best = size[p] > size[best] ? p : best;
+    }
+    tg_free(size);
+    return best;
+}
+
+/* Gums are the largest component. Darker towards the throat and the cheeks (avatar recipe). */
+tg_status tg_teeth_build(tg_context *ctx, const tg_piece *piece, tg_surface *out) {
+    tg_fitting f;
+    tg_status status = tg_fitting_create(ctx, piece, &f);
+    int n = piece->proxy.mesh.vertices;
+    int gum = status == TG_OK ? largest_part(&f, n) : -1;
+    if (status == TG_OK && gum < 0) {
+        status = no_memory(ctx);
+    }
+    for (int i = 0; status == TG_OK && i < n; i++) {
+        const float *r = piece->rest[i];
+        bool is_gum = f.label[i] == gum;
+        if (is_gum) {
+            set_albedo(f.attr[i], 0.40f, 0.13f, 0.12f);
+        } else {
+            set_albedo(f.attr[i], 0.90f, 0.84f, 0.74f);
+        }
+        float depth = powf(tg_clampf((r[2] - 0.95f) / 0.38f, 0.0f, 1.0f), 1.2f);
+        float side = tg_clampf(1.0f - (fabsf(r[0]) - 0.15f) / 0.18f, 0.4f, 1.0f);
+        f.attr[i][3] = fmaxf(0.06f, depth * side);
+        f.attr[i][4] = is_gum ? 1.0f : 0.0f;
+    }
+    if (status == TG_OK) {
+        tg_surface_plan plan = tg_fitting_plan(piece, &f, TG_MATERIAL_TEETH, "teeth", 0);
+        status = tg_surface_build(ctx, &plan, out);
+    }
+    tg_fitting_free(&f);
+    return status;
+}
+
+tg_status tg_tongue_build(tg_context *ctx, const tg_piece *piece, tg_surface *out) {
+    tg_fitting f;
+    tg_status status = tg_fitting_create(ctx, piece, &f);
+    for (int i = 0; status == TG_OK && i < piece->proxy.mesh.vertices; i++) {
+        set_albedo(f.attr[i], 0.46f, 0.17f, 0.16f);
+        f.attr[i][3] = tg_clampf((piece->rest[i][2] - 0.65f) / 0.5f, 0.15f, 1.0f);
+    }
+    if (status == TG_OK) {
+        tg_surface_plan plan = tg_fitting_plan(piece, &f, TG_MATERIAL_TONGUE, "tongue", 1);
+        status = tg_surface_build(ctx, &plan, out);
+    }
+    tg_fitting_free(&f);
+    return status;
+}
+
+/* ---- hair ----------------------------------------------------------------------------------- */
+
+tg_status tg_cap_build(tg_context *ctx, const tg_recipe *recipe, const tg_piece *piece,
+                       tg_surface *out) {
+    static const float DARKER = 0.55f; /* than the strands over it */
+    tg_fitting f;
+    tg_status status = tg_fitting_create(ctx, piece, &f);
+    const float *hair = recipe->look.hair_albedo;
+    for (int i = 0; status == TG_OK && i < piece->proxy.mesh.vertices; i++) {
+        set_albedo(f.attr[i], DARKER * hair[0], DARKER * hair[1], DARKER * hair[2]);
+    }
+    if (status == TG_OK) {
+        tg_surface_plan plan = tg_fitting_plan(piece, &f, TG_MATERIAL_HAIR, "hair", 0);
+        plan.two_sided = true;
+        status = tg_surface_build(ctx, &plan, out);
+    }
+    tg_fitting_free(&f);
+    return status;
+}
