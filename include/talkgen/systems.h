@@ -1,0 +1,155 @@
+/* talkgen systems: which blocks, in which order. A system turns audio and an identity into frames.
+ *
+ * GeneFace: 16 kHz audio -> HuBERT features (50 Hz) -> flow-prior VAE (25 fps landmarks) -> postnet
+ * -> clamp and smooth -> head NeRF over torso over background.
+ *
+ *     tg_identity_open(ctx, "demo.ckpt", NULL, &person);
+ *     tg_synth_options options = tg_synth_defaults();
+ *     options.audio = "a.wav", options.output = "out.mp4";
+ *     tg_synthesize(ctx, person, &options, &report);
+ */
+#ifndef TALKGEN_SYSTEMS_H
+#define TALKGEN_SYSTEMS_H
+
+#include "talkgen/core.h"
+#include "talkgen/io.h"
+#include "talkgen/motion.h"
+#include "talkgen/render.h"
+#include "talkgen/speech.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- identity -------------------------------------------------------------------- */
+
+#define TG_IDENTITY_FORMAT "1"
+#define TG_VAE_META        "talkgen.vae" /* configuration of the shared motion model, JSON */
+
+/* One person: a checked safetensors file and the voice file it names. Constant once open; shared by
+ * any number of threads except for the networks' tapes. Members are borrowed. */
+typedef struct tg_identity {
+    char name[64];
+    int width, height;   /* of the recording */
+    float focal, cx, cy; /* pixels of that size */
+    tg_nerf *nerf;       /* head, and torso when the file has one */
+    tg_hubert *hubert;   /* NULL when the file has no speech part and names no voice file */
+    tg_vae *vae;
+    tg_postnet *postnet;          /* NULL: the many-speaker motion is used as it is */
+    float lm_mean[TG_MOTION_DIM]; /* M, dm, head coordinates */
+    tg_motion_stats stats;        /* of the person, motion space */
+    float clamp_std, smooth;      /* 2.5 deviations, 0.2 */
+    int64_t poses;                /* frames of the recording, at least 1 */
+    float *pose;                  /* [poses,4,4] camera-to-world, smoothed over 7 frames */
+    float *eyes;                  /* [poses,12,3] points 36-47, motion space, or NULL */
+    tg_image background;          /* [height,width,3] */
+    char voice_path[1024];        /* where speech and motion came from; "" = embedded */
+    tg_st *file;
+} tg_identity;
+
+/* encoder: a voice file to use instead of the one that the identity names; NULL. A person can be
+ * opened without any voice when need_voice is false (render from landmarks). */
+tg_status tg_identity_open(tg_context *ctx, const char *path, const char *encoder, bool need_voice,
+                           tg_identity **out);
+void tg_identity_close(tg_identity **identity);
+
+/* What an identity file is made of; everything is borrowed. */
+typedef struct {
+    const char *name;
+    int width, height;
+    float focal, cx, cy;
+    /* Adds tensors render.head.*, render.torso.* to the writer and their configuration to `config`
+     * (the object "render" of the identity's configuration). */
+    tg_status (*add_render)(tg_context *ctx, void *user, tg_st_writer *writer, tg_json *config);
+    void *user;
+    tg_postnet *postnet;  /* NULL = none */
+    const float *lm_mean; /* [204] */
+    const tg_motion_stats *stats;
+    int64_t poses;
+    const float *pose; /* [poses,4,4] as recorded */
+    const float *eyes; /* [poses,12,3] or NULL */
+    const tg_image *background;
+    const char *voice_path; /* file named by hash and by its path relative to the identity; NULL */
+} tg_identity_parts;
+tg_status tg_identity_write(tg_context *ctx, const char *path, const tg_identity_parts *parts);
+
+/* Voice file: speech encoder and many-speaker motion model. */
+tg_status tg_voice_write(tg_context *ctx, const char *path, tg_hubert *hubert, tg_vae *vae);
+/* Either may be NULL when not wanted. TG_EMODEL when the file lacks what is wanted. */
+tg_status tg_voice_open(tg_context *ctx, const char *path, tg_hubert **hubert, tg_vae **vae);
+
+/* ---- motion of a clip -------------------------------------------------------------- */
+
+typedef enum { TG_EYES_REPLAY, TG_EYES_STILL, TG_EYES_MODEL } tg_eyes_mode;
+
+typedef struct {
+    const char *audio;    /* or */
+    const char *features; /* .npy [T50,D] */
+    double start_s, duration_s;
+    uint64_t seed;
+    const char *clip_id;
+    float temperature;
+    const char *latent; /* .npy [T/4,16] instead of seeded noise, or NULL */
+    tg_eyes_mode eyes;
+    bool raw; /* without postnet */
+} tg_motion_options;
+
+/* Landmarks of a clip, frame by frame, in constant memory. */
+typedef struct tg_motion_source tg_motion_source;
+tg_status tg_motion_source_open(tg_context *ctx, const tg_identity *identity,
+                                const tg_motion_options *options, tg_motion_source **out);
+/* Landmarks from a file [T,68,3] or [T,204], absolute, used as they are. */
+tg_status tg_motion_source_file(tg_context *ctx, const char *path, tg_motion_source **out);
+void tg_motion_source_close(tg_motion_source **source);
+int64_t tg_motion_source_frames(const tg_motion_source *source);
+/* The next frame: absolute landmarks [68,3] in dm. *done at the end. */
+tg_status tg_motion_source_next(tg_context *ctx, tg_motion_source *source,
+                                float landmarks[TG_MOTION_DIM], bool *done);
+
+/* ---- head pose ------------------------------------------------------------------------ */
+
+/* spec: "replay" (recorded poses, forward and backward), "still", "orbit" or a .npy [T,4,4] (its
+ * last pose holds when it is short). */
+typedef struct tg_pose_source tg_pose_source;
+tg_status tg_pose_source_open(tg_context *ctx, const tg_identity *identity, const char *spec,
+                              tg_pose_source **out);
+void tg_pose_source_close(tg_pose_source **source);
+void tg_pose_source_at(const tg_pose_source *source, int64_t frame, float c2w[16]);
+
+/* ---- synthesis ---------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *output;
+    int width, height; /* 0 = as recorded; the aspect of the recording */
+    const char *pose;
+    const char *background; /* "dataset", a picture, or "#rrggbb" */
+    int crf;
+    bool overwrite;
+    const char *pose_out; /* .npy of the poses used, or NULL */
+} tg_portrait_options;
+
+typedef struct {
+    tg_motion_options motion;
+    tg_portrait_options portrait;
+} tg_synth_options;
+tg_synth_options tg_synth_defaults(void);
+
+typedef struct {
+    int64_t frames;
+    double audio_s, wall_s;
+    char frame_hash[33];
+} tg_synth_report;
+
+/* Audio to video. */
+tg_status tg_synthesize(tg_context *ctx, const tg_identity *identity,
+                        const tg_synth_options *options, tg_synth_report *report);
+/* Landmarks to video; audio (NULL = silent) is muxed. A path ending in .npy writes float32 frames
+ * [T,H,W,3] instead. */
+tg_status tg_render_motion(tg_context *ctx, const tg_identity *identity, tg_motion_source *motion,
+                           const tg_portrait_options *options, const char *audio, double start_s,
+                           double duration_s, tg_synth_report *report);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

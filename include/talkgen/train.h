@@ -1,0 +1,350 @@
+/* talkgen train: one loop per stage. Every loop can be killed at any time and continues from its
+ * state directory when it is called again with the same options; it reports through tg_progress,
+ * stops at tg_cancelled, and appends its losses to a CSV file there.
+ */
+#ifndef TALKGEN_TRAIN_H
+#define TALKGEN_TRAIN_H
+
+#include "talkgen/core.h"
+#include "talkgen/io.h"
+#include "talkgen/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ==== speech encoder ============================================================ */
+
+/* Trains a small HuBERT to tell phones apart, 50 times a second, on a voice corpus (corpus.json,
+ * NNNNN.flac, NNNNN.json with phones, NNNNN.npy with landmarks). A linear head on
+ * last_hidden_state classifies the phone at the centre of each row, a second one regresses lip gap
+ * and mouth width; both heads live in the training state only. */
+typedef struct {
+    const char *corpus;   /* directory; looked through again at each epoch */
+    const char *held_out; /* directory of voices never trained on, NULL = none */
+    const char *state;    /* directory for state, log and result; made if absent */
+    const char *init;     /* encoder to start from (state/encoder.safetensors), NULL = random */
+    double time_s;        /* training time of all runs together; the schedule is fitted to it */
+    int64_t steps;        /* 0 = as many as the time allows; otherwise the schedule ends here */
+    double step_audio_s;  /* seconds of audio per step, 0 = 24 */
+    float lr;             /* peak learning rate, 0 = 8e-4 */
+    double save_every_s;  /* 0 = 180 */
+    double check_every_s; /* held-out evaluation, 0 = 300 */
+    uint64_t seed;
+} tg_train_speech_options;
+typedef struct {
+    int64_t steps;
+    double audio_s;           /* seconds of audio trained on, in all runs */
+    double time_s;            /* seconds trained, in all runs */
+    double loss;              /* smoothed cross entropy */
+    double held_out_accuracy; /* of rows, clean; -1 = not measured */
+    double held_out_silence;  /* balanced accuracy of silence against speech; -1 = not measured */
+    char encoder[1024];       /* averaged weights: safetensors, prefix "speech." */
+} tg_train_speech_result;
+/* TG_ESTOPPED or TG_EINTR when cancelled: the state is saved, call again to go on. */
+tg_status tg_train_speech(tg_context *ctx, const tg_train_speech_options *options,
+                          tg_train_speech_result *result);
+
+/* ==== end of speech encoder ===================================================== */
+
+/* ==== a person's recording ======================================================== */
+
+/* A recording as the RAD-NeRF family lays it out (what talkgen studio films):
+ *
+ *     transforms_train.json, transforms_val.json  focal_len, cx, cy, frames[img_id, c2w]
+ *     gt_imgs/N.jpg     the frame over the static background
+ *     parsing/N.png     head blue, neck green, torso red, background white
+ *     torso_imgs/N.png  RGBA: torso and neck, grown upwards under the head
+ *     bc.jpg            background
+ *     landmarks.npy     [T,68,3] head coordinates, dm; row = img_id
+ *
+ * Pictures are kept decoded, as bytes. A .png may stand for a .jpg and the other way round. */
+enum {
+    TG_COND_DIM = 204,  /* 68 landmarks x 3 */
+    TG_COND_WINDOW = 5, /* frames around the one shown */
+    /* Bits of a pixel of the parsing plane: a class, and regions derived from the classes. */
+    TG_PIXEL_CLASS = 3,
+    TG_PIXEL_BACKGROUND = 0,
+    TG_PIXEL_HEAD = 1,
+    TG_PIXEL_NECK = 2,
+    TG_PIXEL_TORSO = 3,
+    TG_PIXEL_HEAD_REGION = 16,   /* within size/64 of the head: the region of picture measures */
+    TG_PIXEL_HEAD_NEAR = 32,     /* within 2 pixels of the head */
+    TG_PIXEL_HEAD_CORE = 64,     /* head, more than 2 pixels from anything else */
+    TG_PIXEL_TORSO_REGION = 128, /* within size/64 of torso or neck */
+    /* Which pictures to decode. */
+    TG_LOAD_FRAMES = 1, /* gt_imgs */
+    TG_LOAD_BEHIND = 2, /* torso_imgs over bc: what lies behind the head */
+    TG_LOAD_TORSO = 4,  /* torso_imgs as RGBA */
+    TG_LOAD_PARSING = 8,
+    /* The recording is still being filmed: frames that lack a picture are not ready yet. */
+    TG_LOAD_GROWING = 16
+};
+/* Coordinates that hardly move would be blown up to noise by their own deviation. Motion space,
+ * that is 1 mm. */
+#define TG_MIN_DEVIATION 0.1f
+
+typedef struct {
+    int left, top, right, bottom; /* pixels; right and bottom exclusive */
+} tg_box;
+
+typedef struct {
+    int width, height;
+    float focal, cx, cy;
+    int64_t frames;       /* training frames first */
+    int64_t train_frames; /* frames [train_frames, frames) are held out */
+    int64_t *image_id;    /* [frames] N of the files, row of landmarks */
+    float *c2w;           /* [frames,4,4] */
+    int64_t landmark_rows;
+    float *landmarks;             /* [landmark_rows,68,3] */
+    float mean[TG_COND_DIM];      /* M: mean over the training frames, head coordinates (dm) */
+    float deviation[TG_COND_DIM]; /* of 10 (P - M), at least TG_MIN_DEVIATION */
+    uint8_t *background;          /* [height,width,3] */
+    /* Frames whose pictures are decoded, ascending: all of them unless the recording grows. */
+    int64_t *ready_train, *ready_held_out;
+    int64_t ready_trains, ready_held_outs;
+    /* NULL unless asked for: */
+    uint8_t *frame_rgb;  /* [frames,height,width,3] */
+    uint8_t *behind_rgb; /* [frames,height,width,3] */
+    uint8_t *torso_rgba; /* [frames,height,width,4] */
+    uint8_t *parsing;    /* [frames,height,width], bits above */
+    char directory[1024];
+    int pictures; /* what was asked for */
+} tg_dataset;
+
+/* pictures: TG_LOAD_*. limit: at most that many training and held-out frames together, evenly
+ * spread over the recording (0 = all). TG_EINPUT names the first file that is missing, unreadable
+ * or misshapen. */
+tg_status tg_dataset_open(tg_context *ctx, const char *directory, int pictures, int64_t limit,
+                          tg_dataset **out);
+void tg_dataset_close(tg_dataset **dataset);
+/* Looks again for frames that were not ready. *added counts those that are now. */
+tg_status tg_dataset_grow(tg_context *ctx, tg_dataset *dataset, int64_t *added);
+/* 10 (P - M) / deviation of the TG_COND_WINDOW frames around a row of landmarks (ends repeated):
+ * out [TG_COND_WINDOW, TG_COND_DIM], what the head network sees. */
+void tg_dataset_window(const tg_dataset *dataset, int64_t row, float *out);
+/* Pixel position of a point in head coordinates (dm); false behind the camera. */
+bool tg_dataset_project(const tg_dataset *dataset, int64_t frame, const float point[3],
+                        float pixel[2]);
+/* Bounding box of landmarks first..last of a frame, its sides grown by `grow` about its centre,
+ * clipped to the picture. */
+tg_box tg_dataset_box(const tg_dataset *dataset, int64_t frame, int first, int last, float grow);
+/* The mouth region of picture measures: landmarks 48..67 grown by 25 %. */
+tg_box tg_dataset_mouth(const tg_dataset *dataset, int64_t frame);
+
+/* ---- picture measures --------------------------------------------------------------- */
+
+/* Sums over the pixels of a region in any number of frames. */
+typedef struct {
+    double squared_error; /* of values in [0,1], all channels */
+    double ssim;
+    int64_t pixels;
+} tg_region_score;
+
+/* SSIM (Wang et al. 2004) of every pixel: 11 x 11 Gaussian window of sigma 1.5, renormalised at the
+ * borders, K 0.01 and 0.03, mean over the channels. a, b [height,width,3], map [height,width]. */
+tg_status tg_ssim_map(tg_context *ctx, int width, int height, const uint8_t *a, const uint8_t *b,
+                      float *map);
+/* Adds the pixels inside box (NULL = all) whose mask has one of `bits` (mask NULL = all). */
+void tg_region_add(tg_region_score *score, int width, int height, const uint8_t *a,
+                   const uint8_t *b, const float *ssim_map, const uint8_t *mask, int bits,
+                   const tg_box *box);
+double tg_region_psnr(const tg_region_score *score); /* pooled error in dB; NaN without pixels */
+double tg_region_ssim(const tg_region_score *score);
+
+/* ==== renderer ===================================================================== */
+
+/* Held-out frames with their true landmarks and poses, rendered over what lies behind the head. */
+typedef struct {
+    int64_t frames;
+    double head_psnr, head_ssim;   /* head region */
+    double mouth_psnr, mouth_ssim; /* mouth region */
+    double control_psnr;           /* mouth region, landmarks of one second later */
+    double frame_psnr, frame_ssim; /* whole picture */
+} tg_head_score;
+
+typedef struct {
+    const char *dataset; /* directory of the recording */
+    const char *state;   /* directory for state, log, contact sheets and result; made if absent */
+    const char *init;    /* model file to start from (state/head.safetensors), NULL = random */
+    double time_s;       /* training time of all runs together; the schedule is fitted to it */
+    int64_t steps;       /* > 0: the schedule ends at this step instead */
+    int rays;            /* per step, a multiple of 64; 0 = 4096 */
+    int frames_per_step; /* that the rays come from; 0 = 8 */
+    int hidden;          /* width of the networks; 0 = 64 */
+    float lr;            /* of the networks, the grids take ten times as much; 0 = default */
+    double save_every_s;  /* 0 = 180 */
+    double check_every_s; /* contact sheet and score on a few held-out frames; 0 = 300 */
+    int64_t limit;        /* frames of the recording to use, 0 = all */
+    bool growing;         /* start with the frames there are and look for more at every check */
+    uint64_t seed;
+} tg_train_head_options;
+
+typedef struct {
+    int64_t steps;
+    double time_s;      /* trained, in all runs */
+    double rays_psnr;   /* smoothed, of the training rays */
+    double samples_ray; /* samples per ray of the last steps */
+    tg_head_score score;
+    char model[1024]; /* safetensors, prefix "render.head.", config in "talkgen.config" */
+} tg_train_head_result;
+/* TG_ESTOPPED or TG_EINTR when cancelled: the state is saved, call again to go on. */
+tg_status tg_train_head(tg_context *ctx, const tg_train_head_options *options,
+                        tg_train_head_result *result);
+
+typedef struct {
+    const char *dataset, *state, *init; /* as above; the model is state/torso.safetensors */
+    double time_s;
+    int64_t steps;
+    int pixels; /* per step, a multiple of 64; 0 = 16384 */
+    float lr;
+    double save_every_s, check_every_s;
+    int64_t limit;
+    bool growing;
+    uint64_t seed;
+} tg_train_torso_options;
+
+typedef struct {
+    int64_t steps;
+    double time_s;
+    double torso_psnr, torso_ssim; /* held-out frames: torso over background, torso region */
+    char model[1024];              /* prefix "render.torso." */
+} tg_train_torso_result;
+tg_status tg_train_torso(tg_context *ctx, const tg_train_torso_options *options,
+                         tg_train_torso_result *result);
+
+/* Copies the tensors of trained model files into an identity that is being written (grids and nets
+ * as F16, occupancy as bits) and sets the renderer's part of its configuration. torso NULL: head
+ * alone. */
+tg_status tg_train_export_nerf(tg_context *ctx, const char *head, const char *torso,
+                               tg_st_writer *writer, tg_json *config);
+
+/* ==== end of renderer ============================================================== */
+
+/* ==== motion ======================================================================== */
+
+/* The many-speaker motion model: encoder features of a voice corpus (kept in the state directory),
+ * a sync expert on them, then the flow VAE (mse + 3 continuity + 0.4 kl + 0.01 sync, and the gap
+ * between the lips, where closed lips count more). */
+typedef struct {
+    const char *corpus, *held_out; /* held_out NULL = none */
+    const char *encoder;           /* file with the speech encoder (prefix "speech.") */
+    const char *state;             /* directory for state, log and results; made if absent */
+    const char *init;              /* voice file whose VAE to start from, NULL = random */
+    double time_s;      /* training time of all runs together, without making the features */
+    double sync_share;  /* of it for the sync expert, 0 = 0.2 */
+    int64_t sync_steps, steps; /* 0 = as many as the time allows; otherwise the schedules end here */
+    int clips;          /* of the corpus to use, evenly spread; 0 = all */
+    int hidden;         /* width of the VAE's WaveNets, 0 = 128 */
+    double save_every_s, check_every_s; /* 0 = 180, 240 */
+    uint64_t seed;
+} tg_train_motion_options;
+typedef struct {
+    int64_t sync_steps, steps;
+    double time_s;
+    double sync_accuracy;   /* held-out windows judged right, in time against shifted; -1 unmeasured */
+    double mouth_error;     /* held-out RMS error of the mouth at temperature 0, motion space */
+    double mouth_deviation; /* RMS of the truth itself */
+    double gap_corr;        /* held-out correlation of the inner lips' gap */
+    char sync[1024];        /* expert: safetensors, tensors "sync.", metadata "talkgen.sync" */
+    char voice[1024];       /* encoder and VAE: a voice file */
+} tg_train_motion_result;
+/* TG_ESTOPPED or TG_EINTR when cancelled: the state is saved, call again to go on. */
+tg_status tg_train_motion(tg_context *ctx, const tg_train_motion_options *options,
+                          tg_train_motion_result *result);
+
+/* Adapts the motion to one person: adversarial and sync terms on the corpus, mse on the person's own
+ * recording (GeneFace 3.3), RMSprop. The weights of the check with the smallest mse + 0.1 sync are
+ * kept. */
+typedef struct {
+    const char *dataset; /* the person's recording: aud.wav, landmarks.npy */
+    const char *corpus;
+    const char *voice, *sync; /* results of tg_train_motion */
+    const char *cache;        /* its features (state/features.safetensors), NULL = made again */
+    const char *state;
+    double time_s;
+    int64_t steps; /* 0 = as many as the time allows; otherwise the schedule ends here */
+    double save_every_s, check_every_s; /* 0 = 120, 30 */
+    uint64_t seed;
+} tg_train_postnet_options;
+typedef struct {
+    int64_t steps, best_step;
+    double time_s;
+    double raw_error, error; /* held-out RMS error of the mouth before and after, motion space */
+    double raw_gap_corr, gap_corr;
+    double sync;         /* sync loss on corpus windows after the postnet */
+    char postnet[1024];  /* safetensors, tensors "motion.postnet.", metadata "talkgen.postnet" */
+} tg_train_postnet_result;
+tg_status tg_train_postnet(tg_context *ctx, const tg_train_postnet_options *options,
+                           tg_train_postnet_result *result);
+
+/* ==== end of motion ================================================================== */
+
+/* ==== lip-sync score ================================================================ */
+
+/* Articulatory lip-sync score of landmarks against the phones of a recording. The gap is the mean
+ * distance of landmarks 61-67, 62-66, 63-65, scaled per clip to 0 at min(p2, 0.05 p95) and 1 at p95.
+ * Figures are pooled over all clips; NaN where nothing could be counted. */
+typedef struct {
+    const char *motion; /* .npy [T,68,3] or [T,204], absolute landmarks in head coordinates */
+    const char *phones; /* JSON [[name, start_s, end_s], ...], ARPAbet, SIL */
+    const char *audio;
+} tg_lipsync_clip;
+typedef struct {
+    double close;   /* share of P/B/M whose smallest gap is <= 0.15 */
+    double open;    /* share of open vowels whose largest gap is >= 0.30 */
+    double silent;  /* share of silences whose median gap is <= 0.20 */
+    double round_d; /* width of spread against rounded vowels, in standard deviations */
+    double phone_corr, corr, lag_ms; /* gap against expected aperture, loudness regressed out */
+    double jitter;
+    int64_t n_close, n_open, n_silent;
+} tg_lipsync_figures;
+typedef struct {
+    tg_lipsync_figures motion;
+    tg_lipsync_figures envelope, sine; /* controls: a mouth driven by loudness, a 4 Hz swing */
+    double gap95_over_eyes;            /* 95th percentile of the gap over the eye distance */
+} tg_lipsync_score;
+tg_status tg_lipsync(tg_context *ctx, const tg_lipsync_clip *clips, int count, double fps,
+                     tg_lipsync_score *out);
+
+/* ==== end of lip-sync score ========================================================= */
+
+/* ==== a finished identity =========================================================== */
+
+/* Held-out frames of a recording, rendered whole (head, torso, background) from their true landmarks
+ * and poses. Regions as in the picture measures above. */
+typedef struct {
+    int64_t frames;
+    double head_psnr, head_ssim, mouth_psnr, mouth_ssim, torso_psnr, torso_ssim, all_psnr, all_ssim;
+    double control_psnr; /* mouth region, landmarks of one second later */
+} tg_portrait_score;
+struct tg_identity;
+/* limit: at most so many frames, evenly spread; 0 = all. */
+tg_status tg_eval_portrait(tg_context *ctx, const struct tg_identity *identity, const char *dataset,
+                           int64_t limit, tg_portrait_score *out);
+
+/* The gap of the inner lips read from pictures (ridge regression from the mouth's pixels, fitted on the
+ * recording's training frames) against the landmarks that drove a video. */
+typedef struct {
+    int64_t frames;    /* of the video */
+    double true_corr;  /* on the recording's held-out frames: how well the reading works at all */
+    double video_corr; /* on the video */
+} tg_lips_score;
+/* motion [T,68,3] and poses [T,4,4]: what `talkgen motion --pose-out` wrote for the video's audio. */
+tg_status tg_eval_lips(tg_context *ctx, const char *dataset, const char *video, const char *motion,
+                       const char *poses, tg_lips_score *out);
+
+/* Puts a person together: head and torso models (torso may be NULL), the postnet's file (NULL = none)
+ * and, from the recording, geometry, background, poses, landmark statistics and blinks. The voice file
+ * is named by hash. */
+typedef struct {
+    const char *name, *dataset, *head, *torso, *postnet, *voice;
+} tg_assemble_options;
+tg_status tg_assemble_identity(tg_context *ctx, const tg_assemble_options *options, const char *path);
+
+/* ==== end of a finished identity ==================================================== */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,142 @@
+/* talkgen eval: picture measures on held-out frames, the lip-sync score. */
+#include "cli/commands.h"
+
+#include "talkgen/systems.h"
+#include "talkgen/train.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static void set_figure(tg_json *object, const char *key, double value) {
+    if (isfinite(value))
+        tg_json_set_number(object, key, value);
+}
+
+static void figures_json(tg_json *o, const tg_lipsync_figures *f, bool all) {
+    set_figure(o, "close", f->close);
+    set_figure(o, "open", f->open);
+    set_figure(o, "silent", f->silent);
+    set_figure(o, "phone_corr", f->phone_corr);
+    if (!all)
+        return;
+    tg_json_set_number(o, "n_close", (double)f->n_close);
+    tg_json_set_number(o, "n_open", (double)f->n_open);
+    tg_json_set_number(o, "n_silent", (double)f->n_silent);
+    set_figure(o, "round_d", f->round_d);
+    set_figure(o, "corr", f->corr);
+    set_figure(o, "lag_ms", f->lag_ms);
+    set_figure(o, "jitter", f->jitter);
+}
+
+static void figures_row(const char *name, const tg_lipsync_figures *f) {
+    printf("%-10s %6.3f %6.3f %6.3f %10.3f %6.3f %6.0f %7.3f %7.3f\n", name, f->close, f->open,
+           f->silent, f->phone_corr, f->corr, f->lag_ms, f->round_d, f->jitter);
+}
+
+static tg_status eval_lipsync(tg_context *ctx, const cli_args *args) {
+    tg_lipsync_clip clips[6];
+    int count = 0, extra = args->word_count - 1;
+    if (args->motion || args->phones || args->audio) {
+        tg_status s = cli_need(ctx, args->motion, "motion", "the landmarks");
+        if (s == TG_OK)
+            s = cli_need(ctx, args->phones, "phones", "the phones");
+        if (s == TG_OK)
+            s = cli_need(ctx, args->audio, "audio", "the sound");
+        if (s != TG_OK)
+            return s;
+        clips[count++] = (tg_lipsync_clip){args->motion, args->phones, args->audio};
+    }
+    if (extra % 3 != 0 || extra / 3 + count > 6 || extra / 3 + count == 0)
+        return tg_fail(ctx, TG_EUSAGE,
+                       "eval lipsync takes triples of files, %d names are given\n"
+                       "  expected: MOTION.npy PHONES.json AUDIO.wav, up to six times\n  try: "
+                       "talkgen help eval",
+                       extra);
+    for (int i = 0; i < extra / 3; i++)
+        clips[count++] = (tg_lipsync_clip){args->words[1 + 3 * i], args->words[2 + 3 * i],
+                                           args->words[3 + 3 * i]};
+    tg_lipsync_score score;
+    tg_status s = tg_lipsync(ctx, clips, count, 25, &score);
+    if (s != TG_OK)
+        return s;
+    if (args->json) {
+        tg_json *root = tg_json_new_object();
+        if (!root)
+            return tg_fail(ctx, TG_ENOMEM, "out of memory");
+        figures_json(root, &score.motion, true);
+        set_figure(root, "gap95_over_eyes", score.gap95_over_eyes);
+        tg_json *controls = tg_json_set_object(root, "controls");
+        figures_json(tg_json_set_object(controls, "envelope"), &score.envelope, false);
+        figures_json(tg_json_set_object(controls, "sine"), &score.sine, false);
+        char *text = tg_json_print(root, true);
+        if (text)
+            puts(text);
+        tg_free(text);
+        tg_json_destroy(&root);
+        return TG_OK;
+    }
+    printf("%-10s %6s %6s %6s %10s %6s %6s %7s %7s\n", "", "close", "open", "silent", "phone_corr",
+           "corr", "lag_ms", "round_d", "jitter");
+    figures_row("motion", &score.motion);
+    figures_row("envelope", &score.envelope);
+    figures_row("sine", &score.sine);
+    printf("counted: %lld P/B/M, %lld open vowels, %lld silences; gap95_over_eyes %.3f\n",
+           (long long)score.motion.n_close, (long long)score.motion.n_open,
+           (long long)score.motion.n_silent, score.gap95_over_eyes);
+    return TG_OK;
+}
+
+static tg_status eval_lips(tg_context *ctx, const cli_args *args) {
+    const struct {
+        const char *value, *option, *what;
+    } needs[] = {{args->data, "data", "the recording"},
+                 {args->video, "video", "the video"},
+                 {args->motion, "motion", "the landmarks"},
+                 {args->pose, "pose", "the poses"}};
+    tg_lips_score score;
+    for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
+        tg_status s = cli_need(ctx, needs[i].value, needs[i].option, needs[i].what);
+        if (s != TG_OK)
+            return s;
+    }
+    tg_status s = tg_eval_lips(ctx, args->data, args->video, args->motion, args->pose, &score);
+    if (s == TG_OK)
+        printf("lip gap read from the picture against the landmarks that drove it\n"
+               "held-out frames  %.3f\nvideo            %.3f  (%lld frames)\n",
+               score.true_corr, score.video_corr, (long long)score.frames);
+    return s;
+}
+
+tg_status cmd_eval(tg_context *ctx, const cli_args *args) {
+    const char *what = args->word_count ? args->words[0] : "";
+    if (strcmp(what, "lipsync") == 0)
+        return eval_lipsync(ctx, args);
+    if (strcmp(what, "lips") == 0)
+        return eval_lips(ctx, args);
+    if (strcmp(what, "psnr") != 0)
+        return tg_fail(
+            ctx, TG_EUSAGE,
+            "eval '%s' is not known\n  expected: psnr, lipsync or lips\n  try: talkgen help eval",
+            what);
+    tg_status s = cli_need(ctx, args->identity, "identity", "the person");
+    if (s == TG_OK)
+        s = cli_need(ctx, args->data, "data", "the recording");
+    tg_identity *person = NULL;
+    if (s == TG_OK)
+        s = tg_identity_open(ctx, args->identity, NULL, false, &person);
+    tg_portrait_score score;
+    if (s == TG_OK)
+        s = tg_eval_portrait(ctx, person, args->data, args->frames, &score);
+    if (s == TG_OK)
+        printf("%lld held-out frames, true landmarks and poses\n"
+               "region    PSNR dB   SSIM\n"
+               "head      %7.2f  %.4f\nmouth     %7.2f  %.4f\ntorso     %7.2f  %.4f\nall       "
+               "%7.2f  %.4f\n"
+               "control   %7.2f          mouth, landmarks of one second later\n",
+               (long long)score.frames, score.head_psnr, score.head_ssim, score.mouth_psnr,
+               score.mouth_ssim, score.torso_psnr, score.torso_ssim, score.all_psnr, score.all_ssim,
+               score.control_psnr);
+    tg_identity_close(&person);
+    return s;
+}

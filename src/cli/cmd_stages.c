@@ -1,0 +1,140 @@
+/* talkgen features, motion, render: one stage each, files in, files out. */
+#include "cli/commands.h"
+#include "cli/portrait.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A stage's result must not replace a file that is already there unless -y says so. */
+static tg_status check_output(tg_context *ctx, const cli_args *args) {
+    tg_status s = cli_need(ctx, args->output, "output", "the output");
+    if (s == TG_OK && !args->overwrite && tg_file_exists(args->output))
+        s = tg_fail(ctx, TG_EUSAGE,
+                    "%s exists already\n  expected: a new file\n  try: -y to replace it",
+                    args->output);
+    return s;
+}
+
+tg_status cmd_features(tg_context *ctx, const cli_args *args) {
+    tg_status s = cli_need(ctx, args->audio, "audio", "the speech");
+    if (s == TG_OK && !args->identity && !args->encoder)
+        s = cli_need(ctx, NULL, "identity", "the person, or a voice file by --encoder");
+    if (s == TG_OK)
+        s = check_output(ctx, args);
+    tg_identity *person = NULL;
+    tg_hubert *hubert = NULL;
+    if (s == TG_OK && args->identity)
+        s = tg_identity_open(ctx, args->identity, args->encoder, true, &person);
+    else if (s == TG_OK)
+        s = tg_voice_open(ctx, args->encoder, &hubert, NULL);
+    tg_wave16k *wave = NULL;
+    tg_wave_range range = {args->start_s, args->duration_s};
+    if (s == TG_OK)
+        s = tg_wave16k_open(ctx, args->audio, &range, &wave);
+    float *rows = NULL;
+    int64_t n = 0;
+    if (s == TG_OK)
+        s = tg_features_read_all(ctx, person ? person->hubert : hubert, wave, &rows, &n);
+    if (s == TG_OK) {
+        int width = tg_hubert_config_of(person ? person->hubert : hubert)->hidden_size;
+        s = tg_npy_write(ctx, args->output, 2, (int64_t[]){n, width}, rows);
+        if (s == TG_OK)
+            printf("%s: [%lld,%d] at 50 Hz\n", args->output, (long long)n, width);
+    }
+    tg_free(rows);
+    tg_wave16k_close(&wave);
+    tg_hubert_destroy(&hubert);
+    tg_identity_close(&person);
+    return s;
+}
+
+/* All frames of a source; *out [frames,204] by tg_free. */
+static tg_status collect(tg_context *ctx, tg_motion_source *source, float **out) {
+    int64_t frames = tg_motion_source_frames(source);
+    *out = tg_alloc((size_t)frames * TG_MOTION_DIM * sizeof **out);
+    if (!*out)
+        return tg_fail(ctx, TG_ENOMEM, "out of memory for %lld frames of landmarks",
+                       (long long)frames);
+    for (int64_t i = 0; i < frames; i++) {
+        bool done;
+        tg_status s = tg_motion_source_next(ctx, source, *out + i * TG_MOTION_DIM, &done);
+        if (s != TG_OK)
+            return s;
+        tg_progress(ctx, "motion", (double)(i + 1), (double)frames, NULL);
+    }
+    return TG_OK;
+}
+
+static tg_status write_poses(tg_context *ctx, const tg_identity *person, const cli_args *args,
+                             int64_t frames) {
+    tg_pose_source *poses = NULL;
+    float *rows = tg_alloc((size_t)frames * 16 * sizeof *rows);
+    tg_status s = rows ? tg_pose_source_open(ctx, person, args->pose, &poses)
+                       : tg_fail(ctx, TG_ENOMEM, "out of memory for %lld poses", (long long)frames);
+    for (int64_t i = 0; s == TG_OK && i < frames; i++)
+        tg_pose_source_at(poses, i, rows + 16 * i);
+    if (s == TG_OK)
+        s = tg_npy_write(ctx, args->pose_out, 3, (int64_t[]){frames, 4, 4}, rows);
+    tg_pose_source_close(&poses);
+    tg_free(rows);
+    return s;
+}
+
+tg_status cmd_motion(tg_context *ctx, const cli_args *args) {
+    tg_motion_options options;
+    tg_status s = cli_need(ctx, args->identity, "identity", "the person");
+    if (s == TG_OK && !args->features)
+        s = cli_need(ctx, args->audio, "audio", "the speech");
+    if (s == TG_OK)
+        s = cli_motion_options(ctx, args, &options);
+    if (s == TG_OK)
+        s = check_output(ctx, args);
+    tg_identity *person = NULL;
+    if (s == TG_OK)
+        s = tg_identity_open(ctx, args->identity, args->encoder, true, &person);
+    tg_motion_source *source = NULL;
+    if (s == TG_OK)
+        s = tg_motion_source_open(ctx, person, &options, &source);
+    float *landmarks = NULL;
+    if (s == TG_OK)
+        s = collect(ctx, source, &landmarks);
+    int64_t frames = source ? tg_motion_source_frames(source) : 0;
+    if (s == TG_OK && args->pose_out)
+        s = write_poses(ctx, person, args, frames);
+    if (s == TG_OK)
+        s = tg_npy_write(ctx, args->output, 3, (int64_t[]){frames, TG_MOTION_POINTS, 3}, landmarks);
+    if (s == TG_OK)
+        printf("%s: [%lld,68,3] at 25 fps, seed %llu\n", args->output, (long long)frames,
+               (unsigned long long)args->seed);
+    tg_free(landmarks);
+    tg_motion_source_close(&source);
+    tg_identity_close(&person);
+    return s;
+}
+
+tg_status cmd_render(tg_context *ctx, const cli_args *args) {
+    tg_portrait_options options;
+    tg_status s = cli_need(ctx, args->motion, "motion", "the landmarks");
+    if (s == TG_OK)
+        s = cli_need(ctx, args->identity, "identity", "the person");
+    if (s == TG_OK)
+        s = cli_need(ctx, args->output, "output", "the output");
+    if (s == TG_OK)
+        s = cli_portrait_options(ctx, args, &options);
+    tg_identity *person = NULL;
+    tg_motion_source *source = NULL;
+    if (s == TG_OK)
+        s = tg_identity_open(ctx, args->identity, NULL, false, &person);
+    if (s == TG_OK)
+        s = tg_motion_source_file(ctx, args->motion, &source);
+    tg_synth_report report;
+    if (s == TG_OK)
+        s = tg_render_motion(ctx, person, source, &options, args->audio, args->start_s,
+                             args->duration_s, &report);
+    if (s == TG_OK)
+        cli_print_report(args, &report);
+    tg_motion_source_close(&source);
+    tg_identity_close(&person);
+    return s;
+}

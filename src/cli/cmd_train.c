@@ -1,0 +1,212 @@
+/* talkgen train: the stages, one by one or all that a person needs. */
+#include "cli/commands.h"
+
+#include "talkgen/train.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Budgets when --time is not given, in seconds on two cores. */
+enum { SPEECH_S = 3600, MOTION_S = 4800, POSTNET_S = 900, HEAD_S = 3600, TORSO_S = 1800 };
+
+static double budget(const cli_args *args, double otherwise) {
+    return args->time_s > 0 ? args->time_s : otherwise;
+}
+
+static tg_status train_speech(tg_context *ctx, const cli_args *args) {
+    tg_train_speech_options o = {.corpus = args->corpus,
+                                 .held_out = args->heldout,
+                                 .state = args->work,
+                                 .init = args->init,
+                                 .time_s = budget(args, SPEECH_S),
+                                 .seed = args->seed};
+    tg_train_speech_result r;
+    tg_status s = cli_need(ctx, args->corpus, "corpus", "the voice corpus");
+    if (s == TG_OK)
+        s = tg_train_speech(ctx, &o, &r);
+    if (s == TG_OK)
+        printf("%s: %lld steps, %.1f hours heard, held-out phones %.1f %%, silence %.1f %%\n",
+               r.encoder, (long long)r.steps, r.audio_s / 3600, 100 * r.held_out_accuracy,
+               100 * r.held_out_silence);
+    return s;
+}
+
+static tg_status train_motion(tg_context *ctx, const cli_args *args) {
+    tg_train_motion_options o = {.corpus = args->corpus,
+                                 .held_out = args->heldout,
+                                 .encoder = args->voice,
+                                 .state = args->work,
+                                 .init = args->init,
+                                 .time_s = budget(args, MOTION_S),
+                                 .seed = args->seed};
+    tg_train_motion_result r;
+    tg_status s = cli_need(ctx, args->corpus, "corpus", "the voice corpus");
+    if (s == TG_OK)
+        s = cli_need(ctx, args->voice, "voice", "the speech encoder");
+    if (s == TG_OK)
+        s = tg_train_motion(ctx, &o, &r);
+    if (s == TG_OK)
+        printf("%s: %lld steps, sync expert %.1f %%, held-out mouth error %.3f of %.3f, gap "
+               "correlation %.3f\n",
+               r.voice, (long long)r.steps, 100 * r.sync_accuracy, r.mouth_error, r.mouth_deviation,
+               r.gap_corr);
+    return s;
+}
+
+/* --work DIR of train motion holds the sync expert and the features; --init names that folder. */
+static tg_status train_postnet(tg_context *ctx, const cli_args *args, const char *work,
+                               double time_s, tg_train_postnet_result *r) {
+    static char sync[1100], cache[1100];
+    tg_status s = cli_need(ctx, args->data, "data", "the person's recording");
+    if (s == TG_OK)
+        s = cli_need(ctx, args->corpus, "corpus", "the voice corpus");
+    if (s == TG_OK)
+        s = cli_need(ctx, args->voice, "voice", "the voice file");
+    if (s == TG_OK)
+        s = cli_need(ctx, args->init, "init", "the work folder of train motion");
+    if (s != TG_OK)
+        return s;
+    snprintf(sync, sizeof sync, "%s/sync.safetensors", args->init);
+    snprintf(cache, sizeof cache, "%s/features.safetensors", args->init);
+    tg_train_postnet_options o = {.dataset = args->data,
+                                  .corpus = args->corpus,
+                                  .voice = args->voice,
+                                  .sync = sync,
+                                  .cache = cache,
+                                  .state = work,
+                                  .time_s = time_s,
+                                  .seed = args->seed};
+    s = tg_train_postnet(ctx, &o, r);
+    if (s == TG_OK)
+        printf("%s: step %lld of %lld, held-out mouth error %.3f (raw %.3f), gap correlation %.3f "
+               "(raw %.3f)\n",
+               r->postnet, (long long)r->best_step, (long long)r->steps, r->error, r->raw_error,
+               r->gap_corr, r->raw_gap_corr);
+    return s;
+}
+
+static tg_status train_head(tg_context *ctx, const cli_args *args, const char *work,
+                            const char *init, double time_s, tg_train_head_result *r) {
+    tg_train_head_options o = {
+        .dataset = args->data, .state = work, .init = init, .time_s = time_s, .seed = args->seed};
+    tg_status s = cli_need(ctx, args->data, "data", "the person's recording");
+    if (s == TG_OK)
+        s = tg_train_head(ctx, &o, r);
+    if (s == TG_OK)
+        printf("%s: %lld steps; held-out head %.2f dB SSIM %.3f, mouth %.2f dB (control %.2f dB)\n",
+               r->model, (long long)r->steps, r->score.head_psnr, r->score.head_ssim,
+               r->score.mouth_psnr, r->score.control_psnr);
+    return s;
+}
+
+static tg_status train_torso(tg_context *ctx, const cli_args *args, const char *work,
+                             const char *init, double time_s, tg_train_torso_result *r) {
+    tg_train_torso_options o = {
+        .dataset = args->data, .state = work, .init = init, .time_s = time_s, .seed = args->seed};
+    tg_status s = cli_need(ctx, args->data, "data", "the person's recording");
+    if (s == TG_OK)
+        s = tg_train_torso(ctx, &o, r);
+    if (s == TG_OK)
+        printf("%s: %lld steps; held-out torso %.2f dB SSIM %.3f\n", r->model, (long long)r->steps,
+               r->torso_psnr, r->torso_ssim);
+    return s;
+}
+
+/* Postnet, head and torso of one person, then the identity. The budget is shared 1 : 4 : 2. A
+ * postnet needs the many-speaker corpus; without one the shared motion is used as it is. */
+static tg_status train_all(tg_context *ctx, const cli_args *args) {
+    double total = budget(args, POSTNET_S + HEAD_S + TORSO_S);
+    char work[1100];
+    tg_train_postnet_result postnet = {0};
+    tg_train_head_result head;
+    tg_train_torso_result torso;
+    tg_status s = cli_need(ctx, args->data, "data", "the person's recording");
+    if (s == TG_OK)
+        s = cli_need(ctx, args->voice, "voice", "the voice file");
+    if (s == TG_OK)
+        s = cli_need(ctx, args->output, "output", "the identity");
+    if (s == TG_OK && !args->overwrite && tg_file_exists(args->output))
+        s = tg_fail(ctx, TG_EUSAGE,
+                    "%s exists already\n  expected: a new file\n  try: -y to replace it",
+                    args->output);
+    snprintf(work, sizeof work, "%s/postnet", args->work);
+    if (s == TG_OK && args->corpus)
+        s = train_postnet(ctx, args, work, total / 7, &postnet);
+    snprintf(work, sizeof work, "%s/head", args->work);
+    if (s == TG_OK)
+        s = train_head(ctx, args, work, NULL, total * 4 / 7, &head);
+    snprintf(work, sizeof work, "%s/torso", args->work);
+    if (s == TG_OK)
+        s = train_torso(ctx, args, work, NULL, total * 2 / 7, &torso);
+    tg_assemble_options o = {.name = args->character ? args->character : "person",
+                             .dataset = args->data,
+                             .head = head.model,
+                             .torso = torso.model,
+                             .postnet = args->corpus ? postnet.postnet : NULL,
+                             .voice = args->voice};
+    if (s == TG_OK)
+        s = tg_assemble_identity(ctx, &o, args->output);
+    if (s == TG_OK)
+        printf("%s\n", args->output);
+    return s;
+}
+
+/* One identity from stages that were trained one by one in WORK/postnet, WORK/head, WORK/torso. */
+static tg_status assemble(tg_context *ctx, const cli_args *args) {
+    char postnet[1100], head[1100], torso[1100];
+    snprintf(postnet, sizeof postnet, "%s/postnet/postnet.safetensors", args->work);
+    snprintf(head, sizeof head, "%s/head/head.safetensors", args->work);
+    snprintf(torso, sizeof torso, "%s/torso/torso.safetensors", args->work);
+    tg_assemble_options o = {.name = args->character ? args->character : "person",
+                             .dataset = args->data,
+                             .head = head,
+                             .torso = tg_file_exists(torso) ? torso : NULL,
+                             .postnet = tg_file_exists(postnet) ? postnet : NULL,
+                             .voice = args->voice};
+    tg_status s = cli_need(ctx, args->data, "data", "the person's recording");
+    if (s == TG_OK)
+        s = cli_need(ctx, args->voice, "voice", "the voice file");
+    if (s == TG_OK)
+        s = cli_need(ctx, args->output, "output", "the identity");
+    if (s == TG_OK && !args->overwrite && tg_file_exists(args->output))
+        s = tg_fail(ctx, TG_EUSAGE,
+                    "%s exists already\n  expected: a new file\n  try: -y to replace it",
+                    args->output);
+    if (s == TG_OK)
+        s = tg_assemble_identity(ctx, &o, args->output);
+    if (s == TG_OK)
+        printf("%s: head%s%s\n", args->output, o.torso ? ", torso" : "",
+               o.postnet ? ", postnet" : "");
+    return s;
+}
+
+tg_status cmd_train(tg_context *ctx, const cli_args *args) {
+    const char *stage = args->word_count ? args->words[0] : "";
+    tg_status s = cli_need(ctx, args->work, "work", "the work folder");
+    if (s != TG_OK)
+        return s;
+    if (strcmp(stage, "speech") == 0)
+        return train_speech(ctx, args);
+    if (strcmp(stage, "motion") == 0)
+        return train_motion(ctx, args);
+    if (strcmp(stage, "all") == 0)
+        return train_all(ctx, args);
+    if (strcmp(stage, "assemble") == 0)
+        return assemble(ctx, args);
+    if (strcmp(stage, "postnet") == 0) {
+        tg_train_postnet_result r;
+        return train_postnet(ctx, args, args->work, budget(args, POSTNET_S), &r);
+    }
+    if (strcmp(stage, "head") == 0) {
+        tg_train_head_result r;
+        return train_head(ctx, args, args->work, args->init, budget(args, HEAD_S), &r);
+    }
+    if (strcmp(stage, "torso") == 0) {
+        tg_train_torso_result r;
+        return train_torso(ctx, args, args->work, args->init, budget(args, TORSO_S), &r);
+    }
+    return tg_fail(ctx, TG_EUSAGE,
+                   "train '%s' is not known\n  expected: speech, motion, postnet, head, torso, all "
+                   "or assemble\n  try: talkgen help train",
+                   stage);
+}

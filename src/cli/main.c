@@ -1,0 +1,235 @@
+/* talkgen: table of subcommands, signals, and the way from a status to an exit code. */
+#include "cli/commands.h"
+#include "cli/progress.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SHARED "threads cpu-level progress overwrite"
+#define SAMPLE "seed clip-id temperature latent eyes encoder start duration"
+#define LOOK   "size pose background crf pose-out"
+
+static const cli_command commands[] = {
+    {"synth", "--audio FILE --identity FILE -o OUT",
+     "speech to video (the main job; the word may be left out)",
+     "The last line on stdout says: path, duration, frames/s, real-time factor, peak memory, seed, "
+     "frame hash.",
+     "audio identity output " LOOK " " SAMPLE " " SHARED, 0, cmd_synth},
+    {"features", "--audio FILE --identity FILE -o FILE.npy", "speech features, 50 rows per second",
+     "Writes float32 [rows,width]. --encoder takes a voice file without an identity.",
+     "audio identity encoder output start duration " SHARED, 0, cmd_features},
+    {"motion", "--audio FILE | --features FILE.npy --identity FILE -o FILE.npy",
+     "landmarks, 25 frames per second",
+     "Writes float32 [frames,68,3]: absolute points in head coordinates, 1 = 1 dm, blinks "
+     "included.",
+     "audio features identity output raw pose pose-out " SAMPLE " " SHARED, 0, cmd_motion},
+    {"render", "--motion FILE.npy --identity FILE -o OUT", "landmarks to video, or to frames.npy",
+     "--audio adds the sound. OUT ending in .npy gets float32 [frames,height,width,3] in [0,1].",
+     "motion audio identity output start duration " LOOK " " SHARED, 0, cmd_render},
+    {"train", "speech|motion|postnet|head|torso|all|assemble [options]",
+     "train a stage; resumes by itself",
+     "speech   --corpus DIR [--heldout DIR] --work DIR            the speech encoder\n"
+     "motion   --corpus DIR --voice FILE --work DIR -o VOICE      sync expert and many-speaker "
+     "motion model\n"
+     "postnet  --data DIR --corpus DIR --voice FILE --work DIR    adapts the motion to one person\n"
+     "head     --data DIR --work DIR                              the head's radiance field\n"
+     "torso    --data DIR --work DIR                              the torso's field\n"
+     "all      --data DIR --voice FILE --work DIR -o person.ckpt  postnet, head, torso, identity\n"
+     "assemble --data DIR --voice FILE --work DIR -o person.ckpt  the identity from trained stages",
+     "data corpus heldout voice init work time output character seed " SHARED, 1, cmd_train},
+    {"studio", "film|clip|still|corpus --actor DIR [options]",
+     "make recordings with exact ground truth",
+     "film    -o DIR     a person's recording in the layout of the RAD-NeRF family\n"
+     "clip    -o OUT     a video of the actor speaking\n"
+     "still   -o OUT.png one picture, --viseme NAME\n"
+     "corpus  -o DIR     many speakers: sound, phones, landmarks",
+     "actor character output size seconds frames hours speaker viseme heldout-voices seed " SHARED,
+     1, cmd_studio},
+    {"info", "FILE", "what is inside a checkpoint", NULL, "json", 1, cmd_info},
+    {"eval", "psnr|lipsync|lips [options]", "measure",
+     "psnr     --identity FILE --data DIR   held-out frames: PSNR and SSIM by region, and the "
+     "control\n"
+     "lipsync  --motion L.npy --phones P.json --audio A.wav [more triples as arguments]\n"
+     "lips     --data DIR --video V.mp4 --motion L.npy --pose P.npy   lips read from the picture",
+     "identity data motion phones audio video pose frames json threads cpu-level progress", 16,
+     cmd_eval},
+    {"doctor", "", "what this machine and this binary can do", NULL, "json threads cpu-level", 0,
+     cmd_doctor},
+    {"version", "", "version and licences", NULL, "", 0, cmd_version},
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static tg_context *signalled; /* the handler may only touch the context's atomic flag */
+
+static void on_signal(int number) {
+    tg_cancel(signalled, number == SIGINT ? TG_EINTR : TG_ESTOPPED);
+    signal(number, SIG_DFL); /* a second one leaves at once */
+}
+
+static void print_overview(FILE *out) {
+    fprintf(out, "talkgen %s: speech in, talking person out\n\n", tg_version());
+    fprintf(out, "  talkgen --audio a.wav --identity person.ckpt -o out.mp4\n\ncommands:\n");
+    for (int i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fprintf(
+        out,
+        "  %-10s this text; 'talkgen help COMMAND' for its options; topics: formats, exit-codes\n",
+        "help");
+}
+
+static const char formats_text[] =
+    "audio in     WAV, FLAC, OGG (libsndfile); MP3, M4A, MP4, ... (FFmpeg); any rate, any number "
+    "of channels\n"
+    "features     float32 .npy [rows,width], 50 rows per second; row j hears samples 320j to "
+    "320j+400 at 16 kHz\n"
+    "landmarks    float32 .npy [frames,68,3], 25 per second, iBUG order, head coordinates (y up, z "
+    "forward,\n"
+    "             x to the subject's left), 1 = 1 dm\n"
+    "head pose    float32 .npy [frames,4,4], camera-to-world in head coordinates, metres, camera "
+    "looks down -z\n"
+    "phones       JSON [[name, start_s, end_s], ...], ARPAbet without stress, SIL for silence\n"
+    "identity     safetensors with metadata talkgen.*; models/README.md describes it\n"
+    "video out    .mp4 .mov .mkv (H.264 + AAC), name_%05d.png, .y4m, - (y4m on stdout), .framemd5, "
+    "null:\n";
+
+static const char exit_text[] =
+    "  0  done\n  1  internal error, please report\n  2  usage or configuration wrong, nothing was "
+    "started\n"
+    "  3  input missing, unreadable or out of limits\n  4  model missing, damaged or unsuited\n"
+    "  5  output could not be written or encoded\n  6  not enough memory\n  7  a comparison found "
+    "a difference\n"
+    " 75  stopped by a signal or time limit, run again\n130  interrupted\n";
+
+static const cli_command *find_command(const char *name) {
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static tg_status unknown_command(tg_context *ctx, const char *name) {
+    const char *names[COMMANDS];
+    for (int i = 0; i < COMMANDS; i++)
+        names[i] = commands[i].name;
+    const char *near = cli_nearest(name, names, COMMANDS);
+    return tg_fail(
+        ctx, TG_EUSAGE,
+        "unknown command '%s'\n  expected: a command of 'talkgen help'\n  try: talkgen %s", name,
+        near ? near : "help");
+}
+
+static tg_status print_help(tg_context *ctx, const char *topic) {
+    if (!topic) {
+        print_overview(stdout);
+        return TG_OK;
+    }
+    if (strcmp(topic, "formats") == 0 || strcmp(topic, "exit-codes") == 0) {
+        fputs(topic[0] == 'f' ? formats_text : exit_text, stdout);
+        return TG_OK;
+    }
+    const cli_command *c = find_command(topic);
+    if (!c)
+        return unknown_command(ctx, topic);
+    printf("talkgen %s %s\n\n%s\n", c->name, c->usage, c->summary);
+    if (c->details)
+        printf("\n%s\n", c->details);
+    if (c->options[0])
+        printf("\noptions:\n");
+    cli_print_options(c);
+    return TG_OK;
+}
+
+static void print_note(void *user, const char *text) {
+    cli_progress_break(user);
+    fprintf(stderr, "talkgen: note: %s\n", text);
+}
+
+/* Options that concern the whole process. */
+static tg_status configure(tg_context **ctx, cli_args *args, cli_progress *progress) {
+    if (args->threads > 0) {
+        tg_context *other = tg_context_create(args->threads);
+        if (!other)
+            return tg_fail(*ctx, TG_ENOMEM, "out of memory for %d threads", args->threads);
+        tg_context_destroy(ctx);
+        *ctx = other;
+    }
+    tg_status s = cli_progress_open(*ctx, args->progress, progress);
+    if (s == TG_OK && args->cpu_level) {
+        tg_cpu_level level;
+        if (!tg_cpu_level_parse(args->cpu_level, &level))
+            return tg_fail(
+                *ctx, TG_EUSAGE,
+                "--cpu-level '%s' is not known\n  expected: portable, avx2, avx512 or avx512bf16\n"
+                "  try: talkgen doctor",
+                args->cpu_level);
+        s = tg_context_set_cpu(*ctx, level);
+    }
+    if (args->seed_random) {
+        args->seed = (uint64_t)time(NULL) * 1000003u ^ (uint64_t)getpid();
+        args->seed &= 0xffffffffu;
+    }
+    tg_context_set_note(*ctx, print_note, progress);
+    return s;
+}
+
+static tg_status run(tg_context **ctx, int argc, char **argv, cli_progress *progress) {
+    if (argc < 2) {
+        print_overview(stderr);
+        return tg_fail(*ctx, TG_EUSAGE,
+                       "no command\n  expected: --audio, --identity and -o, or a command\n  try: "
+                       "talkgen help");
+    }
+    if (strcmp(argv[1], "help") == 0)
+        return print_help(*ctx, argc > 2 ? argv[2] : NULL);
+    if (strcmp(argv[1], "--version") == 0)
+        return cmd_version(*ctx, NULL);
+    /* Options first mean the main job. */
+    bool implied = argv[1][0] == '-';
+    if (implied && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+        return print_help(*ctx, NULL);
+    const cli_command *command = implied ? &commands[0] : find_command(argv[1]);
+    if (!command)
+        return unknown_command(*ctx, argv[1]);
+    cli_args args;
+    cli_defaults(&args);
+    int skip = implied ? 1 : 2;
+    tg_status s = cli_parse(*ctx, command, argc - skip, argv + skip, &args);
+    if (s == TG_OK && args.help)
+        return print_help(*ctx, command->name);
+    if (s == TG_OK)
+        s = configure(ctx, &args, progress);
+    if (s != TG_OK)
+        return s;
+    signalled = *ctx;
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error with a message */
+    return command->run(*ctx, &args);
+}
+
+int main(int argc, char **argv) {
+    tg_context *ctx = tg_context_create(0);
+    if (!ctx) {
+        fprintf(stderr, "talkgen: out of memory\n");
+        return 6;
+    }
+    cli_progress progress = {0};
+    tg_status s = run(&ctx, argc, argv, &progress);
+    cli_progress_break(&progress);
+    if (s == TG_OK && (fflush(stdout) != 0 || ferror(stdout)))
+        s = tg_fail(ctx, TG_EOUTPUT,
+                    "standard output could not be written\n  expected: room for the result\n  try: "
+                    "another output");
+    if (s == TG_EINTR)
+        fprintf(stderr, "talkgen: interrupted, nothing left behind\n");
+    else if (s == TG_ESTOPPED)
+        fprintf(stderr, "talkgen: stopped; run the same command again to go on\n");
+    else if (s != TG_OK)
+        fprintf(stderr, "talkgen: %s\n", tg_message(ctx));
+    tg_context_destroy(&ctx);
+    return tg_exit_code(s);
+}

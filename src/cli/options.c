@@ -1,0 +1,345 @@
+/* The option table and its parser. */
+#include "cli/options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef enum { TEXT, FLAG, SIZE, COUNT, SEED, SECONDS, REAL } value_kind;
+
+typedef struct {
+    const char *name;
+    char letter;
+    value_kind kind;
+    size_t field;
+    double low, high; /* COUNT and REAL */
+    const char *hint; /* shown for the value */
+    const char *help;
+} option;
+
+#define AT(member) offsetof(cli_args, member)
+
+static const option table[] = {
+    {"audio", 'a', TEXT, AT(audio), 0, 0, "FILE", "speech: WAV, FLAC, OGG, MP3, M4A, MP4, ..."},
+    {"identity", 'i', TEXT, AT(identity), 0, 0, "FILE",
+     "the person, a .ckpt made by talkgen train"},
+    {"output", 'o', TEXT, AT(output), 0, 0, "OUT",
+     ".mp4, frames_%05d.png, .y4m, - (y4m on stdout), .framemd5 or null:"},
+    {"features", 0, TEXT, AT(features), 0, 0, "FILE.npy", "speech features instead of audio"},
+    {"latent", 0, TEXT, AT(latent), 0, 0, "FILE.npy",
+     "draws of the prior [T/4,16] instead of seeded ones"},
+    {"motion", 0, TEXT, AT(motion), 0, 0, "FILE.npy", "landmarks [T,68,3]"},
+    {"pose", 0, TEXT, AT(pose), 0, 0, "replay|still|orbit|FILE.npy",
+     "head pose: the identity's own recording, its first pose, a slow circle, or [T,4,4] "
+     "camera-to-world"},
+    {"pose-out", 0, TEXT, AT(pose_out), 0, 0, "FILE.npy", "also write the head poses [T,4,4]"},
+    {"eyes", 0, TEXT, AT(eyes), 0, 0, "replay|still|model",
+     "blinks: from the identity's recording, open, or as the motion model predicts"},
+    {"encoder", 0, TEXT, AT(encoder), 0, 0, "FILE",
+     "voice file instead of the one the identity names"},
+    {"background", 0, TEXT, AT(background), 0, 0, "dataset|FILE|#rrggbb",
+     "what is behind the person"},
+    {"size", 0, SIZE, AT(width), 0, 0, "WxH", "picture size"},
+    {"fps", 0, REAL, AT(fps), 1, 120, "N", "frames per second"},
+    {"start", 0, SECONDS, AT(start_s), 0, 0, "TIME", "skip the first part of the audio"},
+    {"duration", 0, SECONDS, AT(duration_s), 0, 0, "TIME", "use this much of the audio"},
+    {"seed", 's', SEED, AT(seed), 0, 0, "N", "seed of the sampled motion, -1 for a random one"},
+    {"clip-id", 0, TEXT, AT(clip_id), 0, 0, "ID", "name that the random numbers depend on"},
+    {"temperature", 0, REAL, AT(temperature), 0, 4, "X",
+     "spread of the sampled motion, 0 = the mean"},
+    {"crf", 0, COUNT, AT(crf), 1, 51, "N", "quality of H.264, lower is better"},
+    {"threads", 't', COUNT, AT(threads), 0, 1024, "N", "worker threads, 0 = all processors"},
+    {"cpu-level", 0, TEXT, AT(cpu_level), 0, 0, "portable|avx2|avx512|avx512bf16",
+     "widest instructions to use"},
+    {"progress", 0, TEXT, AT(progress), 0, 0, "auto|always|never|json", "progress on stderr"},
+    {"overwrite", 'y', FLAG, AT(overwrite), 0, 0, NULL, "replace an existing output"},
+    {"json", 0, FLAG, AT(json), 0, 0, NULL, "print JSON"},
+    {"raw", 0, FLAG, AT(raw), 0, 0, NULL, "before the postnet: the many-speaker motion"},
+    {"help", 'h', FLAG, AT(help), 0, 0, NULL, "this text"},
+    {"data", 0, TEXT, AT(data), 0, 0, "DIR", "recording of the person (RAD-NeRF layout)"},
+    {"corpus", 0, TEXT, AT(corpus), 0, 0, "DIR", "many speakers, made by talkgen studio corpus"},
+    {"heldout", 0, TEXT, AT(heldout), 0, 0, "DIR", "corpus of voices that are not trained on"},
+    {"voice", 0, TEXT, AT(voice), 0, 0, "FILE",
+     "voice file (speech encoder and shared motion model)"},
+    {"init", 0, TEXT, AT(init), 0, 0, "FILE", "start from these weights"},
+    {"work", 0, TEXT, AT(work), 0, 0, "DIR", "where training keeps its state, logs and pictures"},
+    {"time", 0, SECONDS, AT(time_s), 0, 0, "TIME", "fit the schedule to this budget: 90s, 30m, 2h"},
+    {"actor", 0, TEXT, AT(actor), 0, 0, "DIR", "MakeHuman data folder"},
+    {"character", 0, TEXT, AT(character), 0, 0, "NAME", "person of the studio, or random"},
+    {"speaker", 0, TEXT, AT(speaker), 0, 0, "NAME", "voice of the speech synthesizer"},
+    {"viseme", 0, TEXT, AT(viseme), 0, 0, "NAME", "still picture of a viseme or expression"},
+    {"heldout-voices", 0, FLAG, AT(heldout_voices), 0, 0, NULL,
+     "voices that ordinary corpora never use"},
+    {"seconds", 0, SECONDS, AT(seconds), 0, 0, "TIME", "length of the recording"},
+    {"hours", 0, REAL, AT(hours), 0, 1000, "X", "size of the corpus"},
+    {"frames", 0, COUNT, AT(frames), 0, 10000000, "N", "number of frames"},
+    {"phones", 0, TEXT, AT(phones), 0, 0, "FILE.json",
+     "phones of the audio: [[name, start_s, end_s], ...]"},
+    {"video", 0, TEXT, AT(video), 0, 0, "FILE", "video to measure"},
+};
+enum { OPTIONS = sizeof table / sizeof table[0] };
+
+void cli_defaults(cli_args *args) {
+    memset(args, 0, sizeof *args);
+    args->pose = "replay";
+    args->eyes = "replay";
+    args->background = "dataset";
+    args->fps = 25;
+    args->seed = 42;
+    args->clip_id = "";
+    args->temperature = 0.3;
+    args->crf = 18;
+    args->progress = "auto";
+    args->seconds = 200;
+    args->hours = 6;
+}
+
+static bool takes(const cli_command *command, const char *name) {
+    size_t n = strlen(name);
+    for (const char *p = command->options; (p = strstr(p, name)); p += n) {
+        bool starts = p == command->options || p[-1] == ' ';
+        if (starts && (p[n] == ' ' || p[n] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+static int edit_distance(const char *a, const char *b) {
+    enum { MOST = 32 };
+    int row[MOST + 1];
+    int n = (int)strlen(b);
+    if (n > MOST)
+        return MOST;
+    for (int j = 0; j <= n; j++)
+        row[j] = j;
+    for (int i = 1; a[i - 1]; i++) {
+        int diagonal = row[0];
+        row[0] = i;
+        for (int j = 1; j <= n; j++) {
+            int up = row[j];
+            int best = diagonal + (a[i - 1] != b[j - 1]);
+            best = up + 1 < best ? up + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            row[j] = best;
+            diagonal = up;
+        }
+    }
+    return row[n];
+}
+
+const char *cli_nearest(const char *word, const char *const *names, int n) {
+    const char *best = NULL;
+    int distance = 3 + (strlen(word) > 8);
+    for (int i = 0; i < n; i++) {
+        int d = edit_distance(word, names[i]);
+        if (d < distance && d < (int)strlen(names[i])) {
+            distance = d;
+            best = names[i];
+        }
+    }
+    return best;
+}
+
+static tg_status unknown_option(tg_context *ctx, const cli_command *command, const char *text) {
+    const char *names[OPTIONS];
+    int n = 0;
+    bool elsewhere = false;
+    const char *word = text + strspn(text, "-");
+    char bare[64];
+    snprintf(bare, sizeof bare, "%.*s", (int)strcspn(word, "="), word);
+    for (int i = 0; i < OPTIONS; i++) {
+        if (takes(command, table[i].name))
+            names[n++] = table[i].name;
+        elsewhere = elsewhere || strcmp(table[i].name, bare) == 0;
+    }
+    const char *near = cli_nearest(bare, names, n);
+    return tg_fail(ctx, TG_EUSAGE,
+                   "%s option '%s'\n  expected: an option of 'talkgen %s'\n  try: %s%s%s%s",
+                   elsewhere ? "this command does not take" : "unknown", text, command->name,
+                   near ? "--" : "talkgen help ", near ? near : command->name,
+                   near ? ", or talkgen help " : "", near ? command->name : "");
+}
+
+static tg_status bad_value(tg_context *ctx, const option *o, const char *value,
+                           const char *expected) {
+    return tg_fail(ctx, TG_EUSAGE, "--%s: '%s' is not usable\n  expected: %s\n  try: --%s %s",
+                   o->name, value, expected, o->name, o->hint ? o->hint : "");
+}
+
+/* "90", "90s", "1.5m", "2h" or "1:30" in seconds; negative when malformed. */
+static double parse_time(const char *text) {
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || !(value >= 0) || !isfinite(value))
+        return -1;
+    if (*end == ':') {
+        char *rest;
+        double seconds = strtod(end + 1, &rest);
+        return rest != end + 1 && *rest == '\0' && seconds >= 0 && seconds < 60
+                   ? value * 60 + seconds
+                   : -1;
+    }
+    double unit = *end == 'm' ? 60 : *end == 'h' ? 3600 : 1;
+    if (*end == 's' || *end == 'm' || *end == 'h')
+        end++;
+    return *end == '\0' ? value * unit : -1;
+}
+
+static tg_status set_value(tg_context *ctx, const option *o, const char *value, cli_args *args) {
+    void *field = (char *)args + o->field;
+    char *end;
+    char range[96];
+    switch (o->kind) {
+    case TEXT:
+        if (!*value)
+            return bad_value(ctx, o, value, "a value that is not empty");
+        *(const char **)field = value;
+        return TG_OK;
+    case FLAG:
+        *(bool *)field = true;
+        return TG_OK;
+    case SIZE: {
+        int w = 0, h = 0, used = 0;
+        if (sscanf(value, "%dx%d%n", &w, &h, &used) != 2 || value[used] || w < 16 || h < 16 ||
+            w > 8192 || h > 8192)
+            return bad_value(ctx, o, value, "width x height, each 16 to 8192, such as 256x256");
+        args->width = w;
+        args->height = h;
+        return TG_OK;
+    }
+    case COUNT: {
+        errno = 0;
+        long n = strtol(value, &end, 10);
+        snprintf(range, sizeof range, "a whole number from %g to %g", o->low, o->high);
+        if (end == value || *end || errno || n < o->low || n > o->high)
+            return bad_value(ctx, o, value, range);
+        *(int *)field = (int)n;
+        return TG_OK;
+    }
+    case SEED: {
+        if (strcmp(value, "-1") == 0) {
+            args->seed_random = true;
+            return TG_OK;
+        }
+        errno = 0;
+        unsigned long long n = strtoull(value, &end, 10);
+        if (!isdigit((unsigned char)*value) || *end || errno)
+            return bad_value(
+                ctx, o, value,
+                "a whole number from 0 to 18446744073709551615, or -1 for a random one");
+        args->seed = n;
+        args->seed_random = false;
+        return TG_OK;
+    }
+    case SECONDS: {
+        double s = parse_time(value);
+        if (s < 0)
+            return bad_value(ctx, o, value, "a time such as 1.5, 90s, 30m, 2h or 1:30");
+        *(double *)field = s;
+        return TG_OK;
+    }
+    case REAL: {
+        double x = strtod(value, &end);
+        snprintf(range, sizeof range, "a number from %g to %g", o->low, o->high);
+        if (end == value || *end || !(x >= o->low && x <= o->high))
+            return bad_value(ctx, o, value, range);
+        *(double *)field = x;
+        return TG_OK;
+    }
+    }
+    return TG_EINTERNAL;
+}
+
+tg_status cli_parse(tg_context *ctx, const cli_command *command, int argc, char **argv,
+                    cli_args *args) {
+    bool given[OPTIONS] = {false};
+    bool only_words = false;
+    for (int i = 0; i < argc; i++) {
+        const char *text = argv[i];
+        if (only_words || text[0] != '-' || text[1] == '\0') {
+            if (args->word_count >= command->words)
+                return tg_fail(
+                    ctx, TG_EUSAGE,
+                    "unexpected argument '%s'\n  expected: talkgen %s\n  try: talkgen help %s",
+                    text, command->usage, command->name);
+            args->words[args->word_count++] = text;
+            continue;
+        }
+        if (strcmp(text, "--") == 0) {
+            only_words = true;
+            continue;
+        }
+        const option *o = NULL;
+        const char *value = NULL;
+        for (int k = 0; k < OPTIONS && !o; k++) {
+            size_t n = strlen(table[k].name);
+            if (text[1] == '-' && strncmp(text + 2, table[k].name, n) == 0 &&
+                (text[2 + n] == '\0' || text[2 + n] == '=')) {
+                o = &table[k];
+                value = text[2 + n] == '=' ? text + 3 + n : NULL;
+            } else if (text[1] != '-' && table[k].letter == text[1] && text[2] == '\0') {
+                o = &table[k];
+            }
+        }
+        if (!o || (o->field != AT(help) && !takes(command, o->name)))
+            return unknown_option(ctx, command, text);
+        int index = (int)(o - table);
+        if (given[index] && o->kind != FLAG)
+            return tg_fail(ctx, TG_EUSAGE,
+                           "--%s is given twice\n  expected: once\n  try: leave one of them out",
+                           o->name);
+        given[index] = true;
+        if (o->kind == FLAG && value)
+            return tg_fail(ctx, TG_EUSAGE,
+                           "--%s takes no value\n  expected: --%s\n  try: leave '=%s' out", o->name,
+                           o->name, value);
+        if (o->kind != FLAG && !value) {
+            if (i + 1 >= argc)
+                return tg_fail(ctx, TG_EUSAGE,
+                               "--%s needs a value\n  expected: --%s %s\n  try: talkgen help %s",
+                               o->name, o->name, o->hint, command->name);
+            value = argv[++i];
+        }
+        tg_status status = set_value(ctx, o, value, args);
+        if (status != TG_OK)
+            return status;
+    }
+    return TG_OK;
+}
+
+tg_status cli_need(tg_context *ctx, const char *value, const char *option_name, const char *what) {
+    if (value)
+        return TG_OK;
+    return tg_fail(ctx, TG_EUSAGE, "%s is missing\n  expected: --%s %s\n  try: talkgen help", what,
+                   option_name, "FILE");
+}
+
+void cli_print_options(const cli_command *command) {
+    cli_args live;
+    cli_defaults(&live);
+    for (int i = 0; i < OPTIONS; i++) {
+        const option *o = &table[i];
+        if (!takes(command, o->name))
+            continue;
+        char left[96], shown[64] = "";
+        snprintf(left, sizeof left, "%s%c%s --%s%s%s", o->letter ? "-" : "",
+                 o->letter ? o->letter : ' ', o->letter ? "," : "  ", o->name, o->hint ? " " : "",
+                 o->hint ? o->hint : "");
+        const void *field = (const char *)&live + o->field;
+        if (o->kind == TEXT && *(const char *const *)field && **(const char *const *)field)
+            snprintf(shown, sizeof shown, " [%s]", *(const char *const *)field);
+        else if (o->kind == COUNT)
+            snprintf(shown, sizeof shown, " [%d]", *(const int *)field);
+        else if ((o->kind == REAL || o->kind == SECONDS) && *(const double *)field != 0)
+            snprintf(shown, sizeof shown, " [%g]", *(const double *)field);
+        else if (o->kind == SEED)
+            snprintf(shown, sizeof shown, " [%llu]", (unsigned long long)live.seed);
+        if (strlen(left) > 36)
+            printf("  %s\n  %-36s %s%s\n", left, "", o->help, shown);
+        else
+            printf("  %-36s %s%s\n", left, o->help, shown);
+    }
+}

@@ -1,0 +1,59 @@
+/* The command line: one table of options drives parsing, help and "did you mean". */
+#ifndef TG_CLI_OPTIONS_H
+#define TG_CLI_OPTIONS_H
+
+#include "talkgen/core.h"
+
+/* Every option of every command; a command names those it takes. */
+typedef struct cli_args {
+    const char *audio, *identity, *output;
+    const char *features, *latent, *motion, *pose, *pose_out, *eyes;
+    const char *encoder, *background;
+    int width, height; /* 0 = as the identity was filmed */
+    double fps;
+    double start_s, duration_s; /* duration 0 = to the end */
+    uint64_t seed;
+    bool seed_random;
+    const char *clip_id;
+    double temperature;
+    int crf;
+    int threads; /* 0 = all processors */
+    const char *cpu_level, *progress;
+    bool overwrite, json, help, raw, heldout_voices;
+    /* train */
+    const char *data, *corpus, *heldout, *voice, *init, *work;
+    double time_s; /* 0 = the stage's default */
+    /* studio */
+    const char *actor, *character, *speaker, *viseme;
+    double seconds, hours;
+    int frames;
+    /* eval, info */
+    const char *phones, *video;
+    /* arguments that are no options */
+    const char *words[16];
+    int word_count;
+} cli_args;
+
+typedef struct {
+    const char *name;
+    const char *usage;   /* after "talkgen " */
+    const char *summary; /* one line */
+    const char *details; /* paragraphs for `help NAME`, may be NULL */
+    const char *options; /* names of the options it takes, separated by spaces */
+    int words;           /* arguments it takes beside options, at most */
+    tg_status (*run)(tg_context *ctx, const cli_args *args);
+} cli_command;
+
+void cli_defaults(cli_args *args);
+/* Parses argv[0..argc) for `command`. TG_EUSAGE with a message naming the option, the value, what
+ * was expected. */
+tg_status cli_parse(tg_context *ctx, const cli_command *command, int argc, char **argv,
+                    cli_args *args);
+/* Options of the command with live defaults, on stdout. */
+void cli_print_options(const cli_command *command);
+/* Nearest of n names within a small edit distance, NULL when none is near. */
+const char *cli_nearest(const char *word, const char *const *names, int n);
+/* TG_EUSAGE "NAME needs --audio FILE" unless value is set. */
+tg_status cli_need(tg_context *ctx, const char *value, const char *option, const char *what);
+
+#endif

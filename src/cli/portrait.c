@@ -1,0 +1,64 @@
+/* From the command line to the options of the systems. */
+#include "cli/portrait.h"
+
+#include <stdio.h>
+#include <string.h>
+
+tg_status cli_motion_options(tg_context *ctx, const cli_args *args, tg_motion_options *out) {
+    *out = (tg_motion_options){.audio = args->audio,
+                               .features = args->features,
+                               .start_s = args->start_s,
+                               .duration_s = args->duration_s,
+                               .seed = args->seed,
+                               .clip_id = args->clip_id,
+                               .temperature = (float)args->temperature,
+                               .latent = args->latent,
+                               .raw = args->raw};
+    if (strcmp(args->eyes, "replay") == 0)
+        out->eyes = TG_EYES_REPLAY;
+    else if (strcmp(args->eyes, "still") == 0)
+        out->eyes = TG_EYES_STILL;
+    else if (strcmp(args->eyes, "model") == 0)
+        out->eyes = TG_EYES_MODEL;
+    else
+        return tg_fail(
+            ctx, TG_EUSAGE,
+            "--eyes '%s' is not known\n  expected: replay, still or model\n  try: --eyes replay",
+            args->eyes);
+    if (args->audio && args->features)
+        return tg_fail(
+            ctx, TG_EUSAGE,
+            "--audio and --features are both given\n  expected: one of them\n  try: leave one out");
+    return TG_OK;
+}
+
+tg_status cli_portrait_options(tg_context *ctx, const cli_args *args, tg_portrait_options *out) {
+    *out = (tg_portrait_options){.output = args->output,
+                                 .width = args->width,
+                                 .height = args->height,
+                                 .pose = args->pose,
+                                 .background = args->background,
+                                 .crf = args->crf,
+                                 .overwrite = args->overwrite,
+                                 .pose_out = args->pose_out};
+    if (args->fps != 25)
+        return tg_fail(ctx, TG_EUSAGE,
+                       "--fps %g is not available\n  expected: 25\n  try: leave --fps out",
+                       args->fps);
+    if (args->pose_out && !args->overwrite && tg_file_exists(args->pose_out))
+        return tg_fail(ctx, TG_EUSAGE,
+                       "%s exists already\n  expected: a new file\n  try: -y to replace it",
+                       args->pose_out);
+    return TG_OK;
+}
+
+void cli_print_report(const cli_args *args, const tg_synth_report *report) {
+    FILE *out = args->output && strcmp(args->output, "-") == 0 ? stderr : stdout;
+    double fps = report->wall_s > 0 ? (double)report->frames / report->wall_s : 0;
+    fprintf(out,
+            "%s: %.2f s, %.1f frames/s, real-time factor %.2f, peak memory %.0f MiB, seed %llu",
+            args->output, report->audio_s, fps,
+            report->audio_s > 0 ? report->wall_s / report->audio_s : 0,
+            (double)tg_peak_rss_bytes() / (1 << 20), (unsigned long long)args->seed);
+    fprintf(out, "%s%s\n", report->frame_hash[0] ? ", frames " : "", report->frame_hash);
+}

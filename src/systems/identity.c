@@ -1,0 +1,220 @@
+/* Reading a person: geometry, scene, networks, and the voice file it names. */
+#include "talkgen/systems.h"
+
+#include "systems/voice.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_POSES = 10000000, EYE_POINTS = 12, SMOOTH_WINDOW = 7 };
+
+static tg_status damaged(tg_context *ctx, const char *path, const char *what,
+                         const char *expected) {
+    return tg_fail(ctx, TG_EMODEL, "%s: %s\n  expected: %s\n  try: talkgen info %s", path, what,
+                   expected, path);
+}
+
+/* Folder of `path` with its slash, "" for none. */
+static void folder_of(const char *path, char *out, size_t size) {
+    const char *slash = strrchr(path, '/');
+    snprintf(out, size, "%.*s", slash ? (int)(slash - path + 1) : 0, path);
+}
+
+static tg_status read_geometry(tg_context *ctx, const tg_json *config, const char *path,
+                               tg_identity *id) {
+    double w = tg_json_number(tg_json_get(config, "width"), 0);
+    double h = tg_json_number(tg_json_get(config, "height"), 0);
+    double f = tg_json_number(tg_json_get(config, "focal_len"), 0);
+    if (!(w >= 16 && w <= 8192 && h >= 16 && h <= 8192 && f > 1 && f < 1e6))
+        return damaged(ctx, path, "picture size or focal length is out of range",
+                       "width and height 16 to 8192, focal_len in pixels");
+    id->width = (int)w;
+    id->height = (int)h;
+    id->focal = (float)f;
+    id->cx = (float)tg_json_number(tg_json_get(config, "cx"), w / 2);
+    id->cy = (float)tg_json_number(tg_json_get(config, "cy"), h / 2);
+    id->clamp_std = (float)tg_json_number(tg_json_get(config, "clamp_std"), 2.5);
+    id->smooth = (float)tg_json_number(tg_json_get(config, "smooth"), 0.2);
+    if (!(id->clamp_std > 0 && id->smooth >= 0 && id->smooth < 1))
+        return damaged(ctx, path, "clamp_std or smooth is out of range",
+                       "clamp_std > 0, 0 <= smooth < 1");
+    snprintf(id->name, sizeof id->name, "%s",
+             tg_json_string(tg_json_get(config, "name"), "person"));
+    return TG_OK;
+}
+
+static tg_status read_scene(tg_context *ctx, const char *path, tg_identity *id) {
+    const tg_st *st = id->file;
+    int64_t lm_dim[] = {TG_MOTION_POINTS, 3};
+    tg_status s = tg_st_load(ctx, st, "motion.lm_mean", 2, lm_dim, id->lm_mean);
+    if (s == TG_OK)
+        s = tg_st_load(ctx, st, "scene.mean", 2, lm_dim, id->stats.mean);
+    if (s == TG_OK)
+        s = tg_st_load(ctx, st, "scene.std", 2, lm_dim, id->stats.std);
+    for (int k = 0; s == TG_OK && k < TG_MOTION_DIM; k++)
+        if (!(id->stats.std[k] > 0) || !isfinite(id->stats.mean[k]) || !isfinite(id->lm_mean[k]))
+            s = damaged(ctx, path, "landmark statistics are not finite and positive",
+                        "scene.std > 0");
+    const tg_st_tensor *pose = tg_st_find(st, "scene.poses");
+    if (s == TG_OK && (!pose || pose->ndim != 3 || pose->dim[0] < 1 || pose->dim[0] > MAX_POSES ||
+                       pose->dim[1] != 4 || pose->dim[2] != 4))
+        s = damaged(ctx, path, "scene.poses is missing or misshapen",
+                    "[frames,4,4], at least one frame");
+    if (s != TG_OK)
+        return s;
+    id->poses = pose->dim[0];
+    size_t n = (size_t)id->poses * 16;
+    float *raw = tg_alloc(n * sizeof *raw);
+    id->pose = tg_alloc(n * sizeof *id->pose);
+    if (!raw || !id->pose) {
+        tg_free(raw);
+        return tg_fail(ctx, TG_ENOMEM, "%s: out of memory for %lld poses", path,
+                       (long long)id->poses);
+    }
+    s = tg_st_read_f32(ctx, st, pose, raw);
+    for (size_t i = 0; s == TG_OK && i < n; i++)
+        if (!isfinite(raw[i]))
+            s = damaged(ctx, path, "scene.poses has a number that is not finite",
+                        "camera-to-world matrices");
+    if (s == TG_OK)
+        tg_poses_smooth(raw, id->poses, SMOOTH_WINDOW, id->pose);
+    tg_free(raw);
+    const tg_st_tensor *eyes = tg_st_find(st, "scene.eyes");
+    if (s == TG_OK && eyes) {
+        id->eyes = tg_alloc((size_t)id->poses * EYE_POINTS * 3 * sizeof *id->eyes);
+        s = id->eyes ? tg_st_load(ctx, st, "scene.eyes", 3, (int64_t[]){id->poses, EYE_POINTS, 3},
+                                  id->eyes)
+                     : tg_fail(ctx, TG_ENOMEM, "%s: out of memory", path);
+    }
+    const tg_st_tensor *bg = tg_st_find(st, "scene.background");
+    if (s == TG_OK && (!bg || bg->dtype != TG_U8 || bg->ndim != 1))
+        s = damaged(ctx, path, "scene.background is missing", "the bytes of a PNG");
+    if (s == TG_OK)
+        s = tg_image_decode(ctx, bg->data, bg->bytes, path, 3, &id->background);
+    if (s == TG_EINPUT)
+        s = tg_fail(ctx, TG_EMODEL, "%s", tg_message(ctx));
+    if (s == TG_OK && (id->background.width != id->width || id->background.height != id->height))
+        s = damaged(ctx, path, "scene.background has another size than the recording",
+                    "width x height");
+    return s;
+}
+
+static tg_status read_networks(tg_context *ctx, const tg_json *config, const char *path,
+                               tg_identity *id) {
+    tg_nerf_config nerf = tg_nerf_config_defaults();
+    tg_status s = tg_nerf_config_read(ctx, tg_json_get(config, "render"), &nerf);
+    if (s == TG_OK)
+        s = tg_nerf_load(ctx, id->file, "render.head.", "render.torso.", &nerf, &id->nerf);
+    if (s == TG_OK && (nerf.cond_dim != TG_MOTION_DIM || nerf.cond_win_size != 1))
+        s = damaged(ctx, path, "the renderer is not driven by 68 landmarks",
+                    "cond_dim 204, cond_win_size 1");
+    const tg_json *postnet = tg_json_get(config, "postnet");
+    if (s == TG_OK && postnet) {
+        tg_postnet_config p;
+        s = tg_postnet_config_parse(ctx, postnet, path, &p);
+        if (s == TG_OK && p.pitch_dim != 0)
+            s = damaged(ctx, path, "the postnet wants pitch", "pitch_dim 0");
+        if (s == TG_OK)
+            s = tg_postnet_create(ctx, &p, &id->postnet);
+        if (s == TG_OK)
+            s = tg_params_load(ctx, tg_postnet_params(id->postnet), id->file, "motion.postnet.");
+    }
+    return s;
+}
+
+/* The voice: --encoder, else inside the file, else the file that it names by path and hash. */
+static tg_status read_voice(tg_context *ctx, const tg_json *config, const char *path,
+                            const char *encoder, tg_identity *id) {
+    if (encoder) {
+        snprintf(id->voice_path, sizeof id->voice_path, "%s", encoder);
+        return tg_voice_open(ctx, encoder, &id->hubert, &id->vae);
+    }
+    if (tg_st_meta(id->file, TG_HUBERT_META))
+        return tg_voice_from(ctx, id->file, &id->hubert, &id->vae);
+    const tg_json *voice = tg_json_get(config, "voice");
+    const char *relative = tg_json_string(tg_json_get(voice, "path"), NULL);
+    const char *want = tg_json_string(tg_json_get(voice, "md5"), "");
+    if (!relative)
+        return damaged(ctx, path, "it names no voice file (speech encoder and motion model)",
+                       "--encoder FILE for identities without one");
+    char folder[700];
+    folder_of(path, folder, sizeof folder);
+    snprintf(id->voice_path, sizeof id->voice_path, "%s%s", relative[0] == '/' ? "" : folder,
+             relative);
+    if (!tg_file_exists(id->voice_path))
+        return tg_fail(ctx, TG_EMODEL,
+                       "%s: its voice file %s is missing\n"
+                       "  expected: the file beside it, md5 %s\n  try: --encoder FILE",
+                       path, id->voice_path, want);
+    char md5[33];
+    tg_status s = tg_file_md5(ctx, id->voice_path, md5);
+    if (s == TG_OK && strcmp(md5, want) != 0)
+        s = tg_fail(ctx, TG_EMODEL,
+                    "%s: its voice file %s is another one (md5 %s)\n"
+                    "  expected: md5 %s\n  try: --encoder %s to use it all the same",
+                    path, id->voice_path, md5, want, id->voice_path);
+    return s == TG_OK ? tg_voice_open(ctx, id->voice_path, &id->hubert, &id->vae) : s;
+}
+
+tg_status tg_identity_open(tg_context *ctx, const char *path, const char *encoder, bool need_voice,
+                           tg_identity **out) {
+    *out = NULL;
+    tg_identity *id = calloc(1, sizeof *id);
+    if (!id)
+        return tg_fail(ctx, TG_ENOMEM, "%s: out of memory", path);
+    tg_json *config = NULL;
+    tg_status s = tg_st_open(ctx, path, &id->file);
+    if (s == TG_OK) {
+        const char *format = tg_st_meta(id->file, "talkgen.format");
+        const char *system = tg_st_meta(id->file, "talkgen.system");
+        const char *text = tg_st_meta(id->file, "talkgen.config");
+        if (!format || !system || !text)
+            s = damaged(ctx, path, "this safetensors file is no talkgen identity",
+                        "metadata talkgen.format, talkgen.system and talkgen.config");
+        else if (strcmp(format, TG_IDENTITY_FORMAT) != 0)
+            s = tg_fail(ctx, TG_EMODEL,
+                        "%s: identity format '%.32s' is newer than this program\n"
+                        "  expected: format " TG_IDENTITY_FORMAT "\n  try: a newer talkgen",
+                        path, format);
+        else if (strcmp(system, "geneface") != 0)
+            s = tg_fail(
+                ctx, TG_EMODEL,
+                "%s: system '%.32s' is not known\n  expected: geneface\n  try: a newer talkgen",
+                path, system);
+        else
+            s = tg_json_parse(ctx, text, strlen(text), path, &config);
+        if (s == TG_EINPUT)
+            s = tg_fail(ctx, TG_EMODEL, "%s", tg_message(ctx));
+    }
+    if (s == TG_OK)
+        s = read_geometry(ctx, config, path, id);
+    if (s == TG_OK)
+        s = read_scene(ctx, path, id);
+    if (s == TG_OK)
+        s = read_networks(ctx, config, path, id);
+    if (s == TG_OK && need_voice)
+        s = read_voice(ctx, config, path, encoder, id);
+    tg_json_destroy(&config);
+    if (s != TG_OK)
+        tg_identity_close(&id);
+    *out = id;
+    return s;
+}
+
+void tg_identity_close(tg_identity **identity) {
+    if (!identity || !*identity)
+        return;
+    tg_identity *id = *identity;
+    tg_nerf_destroy(&id->nerf);
+    tg_hubert_destroy(&id->hubert);
+    tg_vae_destroy(&id->vae);
+    tg_postnet_destroy(&id->postnet);
+    tg_free(id->pose);
+    tg_free(id->eyes);
+    tg_image_free(&id->background);
+    tg_st_close(&id->file);
+    free(id);
+    *identity = NULL;
+}

@@ -1,0 +1,77 @@
+/* How well predicted motion fits the truth. */
+#include "train/motion_check.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MOUTH_FIRST = 48 * 3, UPPER = 62 * 3, LOWER = 66 * 3 };
+
+/* Sums for a correlation. */
+typedef struct {
+    double n, x, y, xx, yy, xy;
+} moments;
+
+static void add_pair(moments *m, double x, double y) {
+    m->n++;
+    m->x += x;
+    m->y += y;
+    m->xx += x * x;
+    m->yy += y * y;
+    m->xy += x * y;
+}
+
+/* Vertical opening of the inner lips in motion space; its offset does not matter. */
+static double gap_of(const float *frame) {
+    return frame[UPPER + 1] - frame[LOWER + 1];
+}
+
+tg_status tg_motion_check(tg_context *ctx, tg_vae *vae, tg_postnet *postnet,
+                          const tg_motion_data *data, int first, int clips,
+                          tg_motion_figures *out) {
+    double error = 0, power = 0, count = 0;
+    moments m = {0};
+    tg_motion_sampling mean = {.temperature = 0};
+    tg_status s = TG_OK;
+    for (int c = first; s == TG_OK && c < first + clips && c < data->count; c++) {
+        int64_t frames = data->clip[c].frames;
+        float *rows = tg_alloc((size_t)(2 * frames * data->feature_dim) * sizeof *rows);
+        float *pred = tg_alloc((size_t)(frames * TG_MOTION_DIM) * sizeof *pred);
+        tg_motion_stream *stream = NULL;
+        if (!rows || !pred)
+            s = tg_fail(ctx, TG_ENOMEM, "out of memory for a check of the motion");
+        if (s == TG_OK)
+            s = tg_motion_stream_open(ctx, vae, postnet, &mean, frames, &stream);
+        if (s == TG_OK)
+            tg_motion_rows(data, c, 0, 0, 2 * frames, rows);
+        int64_t pushed = 0, have = 0;
+        while (s == TG_OK && have < frames) {
+            int64_t n = 0;
+            pushed += tg_motion_stream_push(stream, rows + pushed * data->feature_dim,
+                                            2 * frames - pushed);
+            if (pushed == 2 * frames)
+                tg_motion_stream_finish(stream);
+            s = tg_motion_stream_pull(ctx, stream, pred + have * TG_MOTION_DIM, frames - have, &n);
+            have += n;
+        }
+        for (int64_t i = 0; s == TG_OK && i < frames; i++) {
+            const float *p = pred + i * TG_MOTION_DIM,
+                        *y = data->clip[c].motion + i * TG_MOTION_DIM;
+            for (int k = MOUTH_FIRST; k < TG_MOTION_DIM; k++) {
+                error += ((double)p[k] - y[k]) * ((double)p[k] - y[k]);
+                power += (double)y[k] * y[k];
+                count++;
+            }
+            add_pair(&m, gap_of(p), gap_of(y));
+        }
+        tg_motion_stream_close(&stream);
+        tg_free(rows);
+        tg_free(pred);
+    }
+    if (s != TG_OK)
+        return s;
+    double vx = m.xx - m.x * m.x / m.n, vy = m.yy - m.y * m.y / m.n;
+    out->mouth_error = sqrt(error / count);
+    out->mouth_deviation = sqrt(power / count);
+    out->gap_corr = (m.xy - m.x * m.y / m.n) / sqrt(fmax(vx * vy, 1e-30));
+    return TG_OK;
+}

@@ -1,0 +1,16 @@
+/* How well predicted motion fits the truth: figures shared by the motion and postnet trainers. */
+#ifndef TALKGEN_TRAIN_MOTION_CHECK_H
+#define TALKGEN_TRAIN_MOTION_CHECK_H
+
+#include "train/motion_data.h"
+
+typedef struct {
+    double mouth_error, mouth_deviation; /* RMS over points 48-67 and the frames looked at */
+    double gap_corr; /* of the distance of points 62 and 66 from the clip's first frame on */
+} tg_motion_figures;
+
+/* Predicts up to `clips` clips at temperature 0 (postnet NULL = raw) and compares. */
+tg_status tg_motion_check(tg_context *ctx, tg_vae *vae, tg_postnet *postnet,
+                          const tg_motion_data *data, int first, int clips, tg_motion_figures *out);
+
+#endif

@@ -1,0 +1,274 @@
+#include "train/nerf_files.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool of_torso(const char *name) {
+    return strncmp(name, "torso", 5) == 0 || strncmp(name, "head_color", 10) == 0;
+}
+
+static tg_status no_memory(tg_context *ctx, const char *path) {
+    return tg_fail(ctx, TG_ENOMEM, "%s: not enough memory to write it", path);
+}
+
+/* ---- state -------------------------------------------------------------------------------- */
+
+static int64_t torso_cells(const tg_nerf *nerf) {
+    return (int64_t)nerf->config.grid_size * nerf->config.grid_size;
+}
+
+tg_status nerf_state_save(tg_context *ctx, const char *path, const tg_nerf *nerf,
+                          const nerf_adam *adam, int64_t step, double seconds) {
+    tg_st_writer *w = tg_st_writer_create();
+    char number[64];
+    if (!w)
+        return no_memory(ctx, path);
+    int64_t cells = (int64_t)nerf->cells, flat = torso_cells(nerf);
+    bool good = nerf_adam_store(adam, w);
+    for (int i = 0; i < tg_params_count(nerf->params); i++) {
+        const tg_param *p = tg_params_at(nerf->params, i);
+        good = good &&
+               tg_st_add_f32(w, p->name, TG_F32, p->value->ndim, p->value->dim, p->value->data);
+    }
+    good = good && tg_st_add_f32(w, "density_grid", TG_F32, 1, &cells, nerf->density_grid);
+    if (nerf->density_grid_torso)
+        good = good &&
+               tg_st_add_f32(w, "density_grid_torso", TG_F32, 1, &flat, nerf->density_grid_torso);
+    snprintf(number, sizeof(number), "%lld", (long long)step);
+    good = good && tg_st_add_meta(w, "step", number);
+    snprintf(number, sizeof(number), "%lld", (long long)nerf_adam_steps(adam));
+    good = good && tg_st_add_meta(w, "adam_steps", number);
+    snprintf(number, sizeof(number), "%.3f", seconds);
+    good = good && tg_st_add_meta(w, "seconds", number);
+    tg_status status = good ? tg_st_write(ctx, w, path) : no_memory(ctx, path);
+    tg_st_writer_destroy(&w);
+    return status;
+}
+
+static double meta_number(const tg_st *st, const char *key) {
+    const char *text = tg_st_meta(st, key);
+    return text ? strtod(text, NULL) : NAN;
+}
+
+tg_status nerf_state_load(tg_context *ctx, const char *path, tg_nerf *nerf, nerf_adam *adam,
+                          int64_t *step, double *seconds) {
+    tg_st *st = NULL;
+    tg_status status = tg_st_open(ctx, path, &st);
+    if (status != TG_OK)
+        return status;
+    for (int i = 0; i < tg_params_count(nerf->params) && status == TG_OK; i++) {
+        const tg_param *p = tg_params_at(nerf->params, i);
+        status = tg_st_load(ctx, st, p->name, p->value->ndim, p->value->dim, p->value->data);
+    }
+    int64_t cells = (int64_t)nerf->cells, flat = torso_cells(nerf);
+    if (status == TG_OK)
+        status = tg_st_load(ctx, st, "density_grid", 1, &cells, nerf->density_grid);
+    if (status == TG_OK && nerf->density_grid_torso)
+        status = tg_st_load(ctx, st, "density_grid_torso", 1, &flat, nerf->density_grid_torso);
+    double at = meta_number(st, "step"), adam_steps = meta_number(st, "adam_steps");
+    *seconds = meta_number(st, "seconds");
+    if (status == TG_OK && !(at >= 0 && at < 1e15 && adam_steps >= 0 && adam_steps < 1e15 &&
+                             *seconds >= 0 && *seconds < 1e12))
+        status = tg_fail(ctx, TG_EMODEL,
+                         "%s: no step and time in it\n  expected a training state\n"
+                         "  try: removing it to start afresh",
+                         path);
+    if (status == TG_OK) {
+        *step = (int64_t)at;
+        status = nerf_adam_load(ctx, adam, st, (int64_t)adam_steps);
+    }
+    tg_st_close(&st);
+    return status;
+}
+
+/* ---- models --------------------------------------------------------------------------------- */
+
+static const char *prefix_of(bool torso) {
+    return torso ? "render.torso." : "render.head.";
+}
+
+static bool add_half(tg_st_writer *w, const tg_nerf *nerf, bool torso) {
+    char name[256];
+    bool good = true;
+    for (int i = 0; i < tg_params_count(nerf->params); i++) {
+        const tg_param *p = tg_params_at(nerf->params, i);
+        if (of_torso(p->name) != torso)
+            continue;
+        snprintf(name, sizeof(name), "%s%s", prefix_of(torso), p->name);
+        /* float16: 2^-11 of a value, far below what training noise moves */
+        good =
+            good && tg_st_add_f32(w, name, TG_F16, p->value->ndim, p->value->dim, p->value->data);
+    }
+    int64_t bytes = (int64_t)nerf->bitfield_bytes, flat = torso_cells(nerf);
+    snprintf(name, sizeof(name), "%s%s", prefix_of(torso),
+             torso ? "density_grid_torso" : "density_bitfield");
+    if (torso)
+        return good && tg_st_add_f32(w, name, TG_F32, 1, &flat, nerf->density_grid_torso);
+    return good && tg_st_add_raw(w, name, TG_U8, 1, &bytes, nerf->bitfield);
+}
+
+tg_status nerf_model_save(tg_context *ctx, const char *path, const tg_nerf *nerf, bool torso) {
+    tg_st_writer *w = tg_st_writer_create();
+    tg_json *config = tg_json_new_object();
+    char *text = NULL;
+    if (config) {
+        tg_nerf_config_write(&nerf->config, config);
+        text = tg_json_print(config, false);
+    }
+    bool good = w && text && add_half(w, nerf, torso) && tg_st_add_meta(w, "talkgen.config", text);
+    tg_status status = good ? tg_st_write(ctx, w, path) : no_memory(ctx, path);
+    tg_free(text);
+    tg_json_destroy(&config);
+    tg_st_writer_destroy(&w);
+    return status;
+}
+
+tg_status nerf_model_warm(tg_context *ctx, const char *path, tg_nerf *nerf, bool torso) {
+    tg_st *st = NULL;
+    tg_status status = tg_st_open(ctx, path, &st);
+    if (status != TG_OK)
+        return status;
+    for (int i = 0; i < tg_params_count(nerf->params) && status == TG_OK; i++) {
+        const tg_param *p = tg_params_at(nerf->params, i);
+        if (of_torso(p->name) != torso || p->value == nerf->individual_embeddings ||
+            p->value == nerf->torso_codes)
+            continue;
+        char name[256];
+        snprintf(name, sizeof(name), "%s%s", prefix_of(torso), p->name);
+        status = tg_st_load(ctx, st, name, p->value->ndim, p->value->dim, p->value->data);
+    }
+    tg_st_close(&st);
+    return status;
+}
+
+/* All tensors of one model file; its configuration is merged into config by the caller. */
+static tg_status copy_model(tg_context *ctx, const char *path, tg_st_writer *w,
+                            tg_nerf_config *config) {
+    tg_st *st = NULL;
+    tg_json *json = NULL;
+    tg_status status = tg_st_open(ctx, path, &st);
+    if (status != TG_OK)
+        return status;
+    for (int i = 0; i < tg_st_count(st) && status == TG_OK; i++) {
+        const tg_st_tensor *t = tg_st_at(st, i);
+        if (!tg_st_add_raw(w, t->name, t->dtype, t->ndim, t->dim, t->data))
+            status = no_memory(ctx, path);
+    }
+    const char *text = tg_st_meta(st, "talkgen.config");
+    if (status == TG_OK && !text)
+        status = tg_fail(ctx, TG_EMODEL,
+                         "%s: no talkgen.config in it\n  expected a model that talkgen trained\n"
+                         "  try: the file in the training's state directory",
+                         path);
+    if (status == TG_OK)
+        status = tg_json_parse(ctx, text, strlen(text), path, &json);
+    if (status == TG_OK)
+        status = tg_nerf_config_read(ctx, json, config);
+    tg_json_destroy(&json);
+    tg_st_close(&st);
+    return status;
+}
+
+tg_status tg_train_export_nerf(tg_context *ctx, const char *head, const char *torso,
+                               tg_st_writer *writer, tg_json *config) {
+    tg_nerf_config of_head = tg_nerf_config_defaults(), both;
+    tg_status status = copy_model(ctx, head, writer, &of_head);
+    both = of_head;
+    if (status == TG_OK && torso) {
+        tg_nerf_config torso_config = tg_nerf_config_defaults();
+        status = copy_model(ctx, torso, writer, &torso_config);
+        if (status == TG_OK && (torso_config.num_levels != of_head.num_levels ||
+                                torso_config.base_resolution != of_head.base_resolution ||
+                                torso_config.desired_resolution != of_head.desired_resolution ||
+                                torso_config.grid_size != of_head.grid_size))
+            status = tg_fail(ctx, TG_EMODEL,
+                             "%s: its grids differ in resolution from those of %s\n"
+                             "  expected head and torso of one configuration\n"
+                             "  try: training the torso again",
+                             torso, head);
+        both.torso = true;
+        both.torso_head_aware = false;
+        both.torso_individual_embedding_num = torso_config.torso_individual_embedding_num;
+        both.torso_individual_embedding_dim = torso_config.torso_individual_embedding_dim;
+        both.torso_log2_hashmap_size = torso_config.torso_log2_hashmap_size;
+        both.torso_hidden_deform = torso_config.torso_hidden_deform;
+        both.torso_hidden_canonical = torso_config.torso_hidden_canonical;
+        both.torso_shrink = torso_config.torso_shrink;
+        both.density_thresh_torso = torso_config.density_thresh_torso;
+        both.mean_density_torso = torso_config.mean_density_torso;
+    }
+    if (status == TG_OK)
+        tg_nerf_config_write(&both, config);
+    return status;
+}
+
+/* ---- log ---------------------------------------------------------------------------------------
+ */
+
+static tg_status log_failed(tg_context *ctx, const nerf_log *log) {
+    return tg_fail(ctx, TG_EOUTPUT,
+                   "%s: cannot be written: %s\n  expected a writable directory\n"
+                   "  try: another state directory",
+                   log->path, strerror(errno));
+}
+
+tg_status nerf_log_open(tg_context *ctx, nerf_log *log, const char *state, const char *name,
+                        const char *header) {
+    snprintf(log->path, sizeof(log->path), "%s/%s", state, name);
+    bool old = tg_file_exists(log->path);
+    log->file = fopen(log->path, "a");
+    if (!log->file || (!old && fprintf(log->file, "%s\n", header) < 0))
+        return log_failed(ctx, log);
+    return TG_OK;
+}
+
+tg_status nerf_log_line(tg_context *ctx, nerf_log *log, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int written = vfprintf(log->file, format, args);
+    va_end(args);
+    if (written < 0 || fputc('\n', log->file) == EOF || fflush(log->file) != 0)
+        return log_failed(ctx, log);
+    return TG_OK;
+}
+
+void nerf_log_close(nerf_log *log) {
+    if (log->file)
+        fclose(log->file);
+    log->file = NULL;
+}
+
+/* ---- contact sheets
+ * ------------------------------------------------------------------------------ */
+
+tg_status nerf_sheet_init(tg_context *ctx, nerf_sheet *sheet, int columns, int rows, int width,
+                          int height) {
+    *sheet = (nerf_sheet){columns, rows, width, height, NULL};
+    if (columns == 0)
+        return TG_OK;
+    size_t bytes;
+    if (tg_mul_size((size_t)columns * (size_t)rows, (size_t)width * (size_t)height * 3, &bytes))
+        sheet->rgb = tg_calloc(bytes);
+    return sheet->rgb ? TG_OK : tg_fail(ctx, TG_ENOMEM, "no memory for a contact sheet");
+}
+
+void nerf_sheet_put(nerf_sheet *sheet, int column, int row, const uint8_t *rgb) {
+    size_t line = (size_t)sheet->width * 3;
+    for (int y = 0; y < sheet->height; y++) {
+        size_t at = (size_t)(row * sheet->height + y) * (size_t)sheet->columns + (size_t)column;
+        memcpy(sheet->rgb + at * line, rgb + (size_t)y * line, line);
+    }
+}
+
+tg_status nerf_sheet_write(tg_context *ctx, const nerf_sheet *sheet, const char *path) {
+    return tg_image_write(ctx, path, sheet->columns * sheet->width, sheet->rows * sheet->height, 3,
+                          sheet->rgb);
+}
+
+void nerf_sheet_free(nerf_sheet *sheet) {
+    tg_free(sheet->rgb);
+    sheet->rgb = NULL;
+}

@@ -1,0 +1,463 @@
+/* Training of the speech encoder: supervised, on phones and lips, through noise and rooms. */
+#include "talkgen/train.h"
+
+#include "talkgen/speech.h"
+#include "train/speech_net.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WARMUP_STEPS = 250, MAX_PIECES = 64, HELD_OUT_CLIPS = 48 };
+static const float lips_share = 0.5f; /* of the regression in the loss */
+static const double longest_piece_s = 16;
+
+typedef struct {
+    tg_context *ctx;
+    tg_train_speech_options o;
+    tg_speech_net net;
+    tg_speech_corpus corpus, held_out;
+    tg_augmenter *augmenter;
+    tg_tape *tape;
+    tg_adam *adam[2];
+    tg_ema *ema[2];
+    tg_params *params[2]; /* encoder, heads */
+    tg_speech_example example;
+    char state_path[1024], encoder_path[1024], log_path[1024];
+    /* kept in the state file */
+    int64_t step;
+    double audio_s, time_s, loss, accuracy;
+    /* of this run */
+    double clock; /* when time_s was brought up to date */
+    double next_save_s, next_check_s, next_scan_s;
+    tg_speech_score recent; /* since the last line of the log */
+    double recent_audio_s, recent_start_s;
+    tg_speech_score held; /* last evaluation; rows 0 = none */
+} trainer;
+
+static const char *const set_names[2] = {"encoder", "heads"};
+
+/* ---- state ------------------------------------------------------------------------ */
+
+/* Calls `visit` for value, both moments and average of every parameter. */
+typedef tg_status slot_fn(trainer *t, void *io, const char *name, const tg_tensor *shape,
+                          float *data);
+
+static tg_status each_slot(trainer *t, slot_fn *visit, void *io) {
+    for (int s = 0; s < 2; s++)
+        for (int i = 0; i < tg_params_count(t->params[s]); i++) {
+            const tg_param *p = tg_params_at(t->params[s], i);
+            const struct {
+                const char *kind;
+                float *data;
+            } slots[] = {{"value", p->value->data},
+                         {"m", tg_adam_moment(t->adam[s], i, 1)},
+                         {"v", tg_adam_moment(t->adam[s], i, 2)},
+                         {"mean", tg_ema_value(t->ema[s], i)}};
+            for (int k = 0; k < 4; k++) {
+                char name[256];
+                snprintf(name, sizeof name, "%s.%s/%s", set_names[s], p->name, slots[k].kind);
+                tg_status status =
+                    slots[k].data != NULL ? visit(t, io, name, p->value, slots[k].data) : TG_OK;
+                if (status != TG_OK)
+                    return status;
+            }
+        }
+    return TG_OK;
+}
+
+static tg_status save_slot(trainer *t, void *io, const char *name, const tg_tensor *shape,
+                           float *data) {
+    return tg_st_add_f32(io, name, TG_F32, shape->ndim, shape->dim, data)
+               ? TG_OK
+               : tg_fail(t->ctx, TG_ENOMEM, "%s: out of memory", t->state_path);
+}
+
+static tg_status load_slot(trainer *t, void *io, const char *name, const tg_tensor *shape,
+                           float *data) {
+    return tg_st_load(t->ctx, io, name, shape->ndim, shape->dim, data);
+}
+
+static tg_status save_encoder(trainer *t) {
+    tg_st_writer *w = tg_st_writer_create();
+    bool good = w != NULL;
+    tg_ema_swap(t->ema[0]);
+    good = good && tg_hubert_store(w, t->net.encoder, "speech.", TG_F32);
+    tg_ema_swap(t->ema[0]);
+    tg_status status = good ? tg_st_write(t->ctx, w, t->encoder_path)
+                            : tg_fail(t->ctx, TG_ENOMEM, "%s: out of memory", t->encoder_path);
+    tg_st_writer_destroy(&w);
+    return status;
+}
+
+static tg_status save_state(trainer *t) {
+    tg_st_writer *w = tg_st_writer_create();
+    if (w == NULL)
+        return tg_fail(t->ctx, TG_ENOMEM, "%s: out of memory", t->state_path);
+    char text[256];
+    snprintf(text, sizeof text, "%lld %.17g %.17g %.17g %.17g %lld %lld", (long long)t->step,
+             t->time_s, t->audio_s, t->loss, t->accuracy, (long long)*tg_adam_steps(t->adam[0]),
+             (long long)*tg_adam_steps(t->adam[1]));
+    tg_status status = each_slot(t, save_slot, w);
+    if (status == TG_OK && !tg_st_add_meta(w, "talkgen.train.speech", text))
+        status = tg_fail(t->ctx, TG_ENOMEM, "%s: out of memory", t->state_path);
+    if (status == TG_OK)
+        status = tg_st_write(t->ctx, w, t->state_path);
+    tg_st_writer_destroy(&w);
+    return status == TG_OK ? save_encoder(t) : status;
+}
+
+static tg_status resume(trainer *t) {
+    tg_st *st = NULL;
+    tg_status status = tg_st_open(t->ctx, t->state_path, &st);
+    if (status != TG_OK)
+        return status;
+    const char *text = tg_st_meta(st, "talkgen.train.speech");
+    long long step, adam[2];
+    if (text == NULL || sscanf(text, "%lld %lg %lg %lg %lg %lld %lld", &step, &t->time_s,
+                               &t->audio_s, &t->loss, &t->accuracy, &adam[0], &adam[1]) != 7)
+        status = tg_fail(t->ctx, TG_EMODEL,
+                         "%s: not a training state of the speech encoder\n"
+                         "  expected what talkgen train speech left there\n"
+                         "  try: another --state directory",
+                         t->state_path);
+    else {
+        t->step = step;
+        *tg_adam_steps(t->adam[0]) = adam[0];
+        *tg_adam_steps(t->adam[1]) = adam[1];
+        status = each_slot(t, load_slot, st);
+    }
+    tg_st_close(&st);
+    return status;
+}
+
+/* ---- one step ------------------------------------------------------------------------ */
+
+/* Part of the schedule that is done, 0..1. */
+static double progress(const trainer *t) {
+    if (t->o.steps > 0)
+        return (double)t->step / (double)t->o.steps;
+    return t->time_s / t->o.time_s;
+}
+
+static float learning_rate(const trainer *t) {
+    double warm = fmin(1, (double)(t->step + 1) / WARMUP_STEPS);
+    double done = fmin(1, progress(t));
+    return (float)(t->o.lr * warm * (0.02 + 0.98 * 0.5 * (1 + cos(M_PI * done))));
+}
+
+/* Lengths of the step's pieces in rows: mostly 3 to 5 s, some as long as a window is in use. */
+static int draw_pieces(const trainer *t, int64_t rows[MAX_PIECES], int64_t *total) {
+    static const double length_s[4] = {2.5, 4, 6, 14}, chance[4] = {0.3, 0.75, 0.95, 1};
+    tg_draws d = tg_draws_make(t->o.seed, (uint64_t)t->step, UINT32_MAX);
+    int64_t left = (int64_t)(t->o.step_audio_s * 50);
+    int n = 0;
+    *total = 0;
+    while (left > 0 && n < MAX_PIECES) {
+        double which = tg_draw(&d);
+        int k = 0;
+        while (which >= chance[k])
+            k++;
+        int64_t want = (int64_t)(length_s[k] * tg_draw_between(&d, 40, 57));
+        if (want > left)
+            want = left > 50 ? left : 50;
+        rows[n++] = want;
+        left -= want;
+        *total += want;
+    }
+    return n;
+}
+
+static tg_status train_piece(trainer *t, int piece, int64_t rows, double share) {
+    tg_speech_example *e = &t->example;
+    e->rows = rows;
+    e->n = (rows - 1) * TG_SPEECH_HOP + tg_hubert_field(tg_hubert_config_of(t->net.encoder));
+    tg_draws draws = tg_draws_make(t->o.seed, (uint64_t)t->step, (uint64_t)piece);
+    tg_status status = tg_speech_example_make(t->ctx, t->augmenter, &t->corpus, draws, true, e);
+    if (status != TG_OK)
+        return status;
+    tg_tape_reset(t->tape);
+    tg_speech_answer answer = tg_speech_net_forward(t->tape, &t->net, e);
+    double known = 0, lips = 0;
+    for (int64_t j = 0; j < rows; j++) {
+        known += e->phone[j] >= 0;
+        lips += e->lip_weight[j * TG_LIPS];
+    }
+    float *importance = tg_arena_alloc(tg_tape_arena(t->tape), sizeof(float) * (size_t)rows);
+    if (importance == NULL)
+        return tg_fail(t->ctx, TG_ENOMEM, "out of memory for a training example");
+    for (int64_t j = 0; j < rows; j++)
+        importance[j] = tg_phone_importance(e->phone[j]);
+    tg_tensor *terms[2] = {NULL, NULL};
+    const float weight[2] = {(float)share, (float)(share * lips_share * lips / (double)rows)};
+    int64_t shape[2] = {rows, TG_LIPS};
+    if (known > 0)
+        terms[0] = tg_cross_entropy(t->tape, answer.logits, e->phone, importance);
+    if (lips > 0)
+        terms[1] = tg_mse(t->tape, answer.lips, tg_borrow(t->tape, 2, shape, e->lips),
+                          tg_borrow(t->tape, 2, shape, e->lip_weight));
+    if (known + lips > 0)
+        tg_backward(t->tape, tg_weighted_sum(t->tape, terms, weight, 2));
+    status = tg_tape_status(t->tape);
+    if (status == TG_OK)
+        tg_speech_score_add(&t->recent, &answer, e);
+    return status;
+}
+
+static tg_status train_step(trainer *t) {
+    int64_t rows[MAX_PIECES], total;
+    int pieces = draw_pieces(t, rows, &total);
+    tg_status status = TG_OK;
+    for (int s = 0; s < 2 && status == TG_OK; s++)
+        status = tg_params_zero_grad(t->ctx, t->params[s]);
+    double loss_before = t->recent.loss, rows_before = t->recent.rows;
+    for (int i = 0; i < pieces && status == TG_OK; i++)
+        status = train_piece(t, i, rows[i], (double)rows[i] / (double)total);
+    if (status != TG_OK)
+        return status;
+    float lr = learning_rate(t);
+    double loss = (t->recent.loss - loss_before) / fmax(t->recent.rows - rows_before, 1);
+    double norm = tg_params_clip_grad(t->params[0], 1);
+    tg_params_clip_grad(t->params[1], 1);
+    if (!isfinite(norm) || !isfinite(loss))
+        return tg_fail(t->ctx, TG_EINTERNAL,
+                       "speech: the loss is not finite at step %lld\n"
+                       "  expected a loss that falls\n  try: a lower learning rate",
+                       (long long)t->step);
+    for (int s = 0; s < 2; s++) {
+        tg_adam_step(t->adam[s], lr);
+        tg_ema_update(t->ema[s]);
+    }
+    t->loss = t->step == 0 ? loss : 0.98 * t->loss + 0.02 * loss;
+    t->step++;
+    t->audio_s += (double)total / 50;
+    t->recent_audio_s += (double)total / 50;
+    return TG_OK;
+}
+
+/* ---- log --------------------------------------------------------------------------- */
+
+static tg_status write_log(trainer *t) {
+    bool fresh = !tg_file_exists(t->log_path);
+    FILE *f = fopen(t->log_path, "a");
+    if (f == NULL)
+        return tg_fail(t->ctx, TG_EOUTPUT,
+                       "%s: cannot be written\n  expected a writable directory\n"
+                       "  try: another --state directory",
+                       t->log_path);
+    if (fresh)
+        fprintf(f, "step,time_s,audio_s,clips,lr,loss,accuracy,silence,gap_r,audio_per_s,"
+                   "held_loss,held_accuracy,held_silence,held_gap_r\n");
+    const tg_speech_score *r = &t->recent, *h = &t->held;
+    fprintf(f, "%lld,%.1f,%.0f,%d,%.3g,%.4f,%.4f,%.4f,%.4f,%.1f", (long long)t->step, t->time_s,
+            t->audio_s, t->corpus.count, learning_rate(t), r->loss / fmax(r->rows, 1),
+            tg_speech_score_accuracy(r), tg_speech_score_silence(r), tg_speech_score_gap(r),
+            t->recent_audio_s / fmax(t->time_s - t->recent_start_s, 1e-3));
+    if (h->rows > 0)
+        fprintf(f, ",%.4f,%.4f,%.4f,%.4f\n", h->loss / h->rows, tg_speech_score_accuracy(h),
+                tg_speech_score_silence(h), tg_speech_score_gap(h));
+    else
+        fprintf(f, ",,,,\n");
+    bool good = fclose(f) == 0;
+    t->recent = (tg_speech_score){0};
+    t->recent_audio_s = 0;
+    t->recent_start_s = t->time_s;
+    return good ? TG_OK : tg_fail(t->ctx, TG_EOUTPUT, "%s: cannot be written", t->log_path);
+}
+
+static tg_status check(trainer *t) {
+    if (t->o.held_out == NULL)
+        return TG_OK;
+    tg_status status = t->held_out.count > 0 || !tg_file_exists(t->o.held_out)
+                           ? TG_OK
+                           : tg_speech_corpus_scan(t->ctx, &t->held_out, HELD_OUT_CLIPS);
+    if (status != TG_OK || t->held_out.count == 0)
+        return status;
+    for (int s = 0; s < 2; s++)
+        tg_ema_swap(t->ema[s]);
+    status = tg_speech_net_evaluate(t->ctx, &t->net, &t->held_out, &t->held);
+    for (int s = 0; s < 2; s++)
+        tg_ema_swap(t->ema[s]);
+    if (status == TG_OK)
+        t->accuracy = tg_speech_score_accuracy(&t->held);
+    return status;
+}
+
+/* ---- loop -------------------------------------------------------------------------- */
+
+static void bring_clock_up(trainer *t) {
+    double now = tg_now_s();
+    t->time_s += now - t->clock;
+    t->clock = now;
+}
+
+static bool finished(const trainer *t) {
+    return (t->o.steps > 0 && t->step >= t->o.steps) ||
+           (t->o.time_s > 0 && t->time_s >= t->o.time_s);
+}
+
+static tg_status loop(trainer *t) {
+    tg_status status = TG_OK;
+    t->clock = tg_now_s();
+    t->recent_start_s = t->time_s;
+    t->next_save_s = t->time_s + t->o.save_every_s;
+    t->next_check_s = t->time_s + fmin(60, t->o.check_every_s);
+    t->next_scan_s = t->time_s + 60;
+    double epoch_end_s = t->audio_s + (double)t->corpus.samples / TG_SPEECH_RATE;
+    while (!finished(t)) {
+        status = tg_cancelled(t->ctx);
+        if (status != TG_OK)
+            break;
+        status = train_step(t);
+        if (status != TG_OK)
+            return status;
+        bring_clock_up(t);
+        /* A corpus that is still growing is looked through more often than once an epoch. */
+        if (t->audio_s >= epoch_end_s || t->time_s >= t->next_scan_s) {
+            status = tg_speech_corpus_scan(t->ctx, &t->corpus, 0);
+            epoch_end_s = t->audio_s + (double)t->corpus.samples / TG_SPEECH_RATE;
+            t->next_scan_s = t->time_s + 60;
+        }
+        if (status == TG_OK && t->time_s >= t->next_check_s) {
+            status = check(t);
+            t->next_check_s = t->time_s + t->o.check_every_s;
+        }
+        if (status == TG_OK && t->step % 50 == 0)
+            status = write_log(t);
+        if (status == TG_OK && t->time_s >= t->next_save_s) {
+            status = save_state(t);
+            t->next_save_s = t->time_s + t->o.save_every_s;
+        }
+        if (status != TG_OK)
+            break;
+        char text[128];
+        snprintf(text, sizeof text, "loss %.3f, held-out rows right %.1f %%", t->loss,
+                 100 * t->accuracy);
+        if (t->o.steps > 0)
+            tg_progress(t->ctx, "speech", (double)t->step, (double)t->o.steps, text);
+        else
+            tg_progress(t->ctx, "speech", t->time_s, t->o.time_s, text);
+    }
+    if (status != TG_OK && status != TG_ESTOPPED && status != TG_EINTR)
+        return status;
+    tg_status saved = status == TG_OK ? check(t) : TG_OK;
+    if (saved == TG_OK && t->recent.rows > 0)
+        saved = write_log(t);
+    bring_clock_up(t);
+    if (saved == TG_OK)
+        saved = save_state(t);
+    return saved != TG_OK ? saved : status;
+}
+
+static tg_status start_from(trainer *t, const char *path) {
+    tg_st *st = NULL;
+    tg_status status = tg_st_open(t->ctx, path, &st);
+    if (status == TG_OK)
+        status = tg_hubert_load(t->ctx, t->net.encoder, st, "speech.");
+    tg_st_close(&st);
+    return status;
+}
+
+static tg_status set_up(trainer *t) {
+    const tg_train_speech_options *o = &t->o;
+    tg_hubert_config config = tg_hubert_small();
+    tg_status status = tg_make_dirs(t->ctx, o->state);
+    snprintf(t->state_path, sizeof t->state_path, "%.900s/state.safetensors", o->state);
+    snprintf(t->encoder_path, sizeof t->encoder_path, "%.900s/encoder.safetensors", o->state);
+    snprintf(t->log_path, sizeof t->log_path, "%.900s/speech.csv", o->state);
+    t->corpus.dir = (char *)o->corpus;
+    t->held_out.dir = (char *)o->held_out;
+    if (status == TG_OK)
+        status = tg_speech_corpus_scan(t->ctx, &t->corpus, 0);
+    if (status == TG_OK && t->corpus.count == 0)
+        status = tg_fail(t->ctx, TG_EINPUT,
+                         "%s: no clips\n  expected a voice corpus (00000.flac, .json, .npy, ...)\n"
+                         "  try: talkgen studio corpus",
+                         o->corpus);
+    if (status == TG_OK)
+        status = tg_speech_net_create(t->ctx, &config, o->seed, &t->net);
+    if (status != TG_OK)
+        return status;
+    if (o->init != NULL && !tg_file_exists(t->state_path))
+        status = start_from(t, o->init);
+    int64_t most = (int64_t)(longest_piece_s * 50) + 1;
+    int64_t room = (most - 1) * TG_SPEECH_HOP + tg_hubert_field(&config);
+    t->example =
+        (tg_speech_example){.samples = tg_alloc(sizeof(float) * (size_t)room),
+                            .phone = tg_alloc(sizeof(int32_t) * (size_t)most),
+                            .lips = tg_alloc(sizeof(float) * TG_LIPS * (size_t)most),
+                            .lip_weight = tg_alloc(sizeof(float) * TG_LIPS * (size_t)most)};
+    t->augmenter = tg_augmenter_create();
+    t->tape = tg_tape_create(t->ctx, true);
+    t->params[0] = tg_hubert_params(t->net.encoder);
+    t->params[1] = t->net.heads;
+    tg_adam_options adam = tg_adam_defaults();
+    adam.beta2 = 0.98f;
+    adam.weight_decay = 0.01f;
+    bool good = t->augmenter != NULL && t->tape != NULL && t->example.samples != NULL &&
+                t->example.phone != NULL && t->example.lips != NULL &&
+                t->example.lip_weight != NULL;
+    for (int s = 0; s < 2 && good; s++) {
+        t->adam[s] = tg_adam_create(t->ctx, t->params[s], adam);
+        t->ema[s] = tg_ema_create(t->ctx, t->params[s], 0.997f);
+        good = t->adam[s] != NULL && t->ema[s] != NULL;
+    }
+    if (status == TG_OK && !good)
+        status = tg_fail(t->ctx, TG_ENOMEM, "out of memory for training the speech encoder");
+    if (status == TG_OK && tg_file_exists(t->state_path))
+        status = resume(t);
+    return status;
+}
+
+static void tear_down(trainer *t) {
+    for (int s = 0; s < 2; s++) {
+        tg_adam_destroy(&t->adam[s]);
+        tg_ema_destroy(&t->ema[s]);
+    }
+    tg_free(t->example.samples);
+    tg_free(t->example.phone);
+    tg_free(t->example.lips);
+    tg_free(t->example.lip_weight);
+    tg_tape_destroy(&t->tape);
+    tg_augmenter_destroy(&t->augmenter);
+    tg_speech_net_destroy(&t->net);
+    tg_speech_corpus_free(&t->corpus);
+    tg_speech_corpus_free(&t->held_out);
+}
+
+tg_status tg_train_speech(tg_context *ctx, const tg_train_speech_options *options,
+                          tg_train_speech_result *result) {
+    *result = (tg_train_speech_result){.held_out_accuracy = -1, .held_out_silence = -1};
+    if (options->time_s <= 0 && options->steps <= 0)
+        return tg_fail(ctx, TG_EUSAGE,
+                       "train speech: no end given\n  expected a time or a number of steps\n"
+                       "  try: --time 50m");
+    trainer *t = tg_calloc(sizeof *t);
+    if (t == NULL)
+        return tg_fail(ctx, TG_ENOMEM, "out of memory for training the speech encoder");
+    t->ctx = ctx;
+    t->o = *options;
+    t->accuracy = -1;
+    if (t->o.step_audio_s <= 0)
+        t->o.step_audio_s = 24;
+    if (t->o.lr <= 0)
+        t->o.lr = 8e-4f;
+    if (t->o.save_every_s <= 0)
+        t->o.save_every_s = 180;
+    if (t->o.check_every_s <= 0)
+        t->o.check_every_s = 300;
+    tg_status status = set_up(t);
+    if (status == TG_OK)
+        status = loop(t);
+    result->steps = t->step;
+    result->audio_s = t->audio_s;
+    result->time_s = t->time_s;
+    result->loss = t->loss;
+    result->held_out_accuracy = t->accuracy;
+    result->held_out_silence = tg_speech_score_silence(&t->held);
+    snprintf(result->encoder, sizeof result->encoder, "%s", t->encoder_path);
+    tear_down(t);
+    tg_free(t);
+    return status;
+}

@@ -1,0 +1,37 @@
+/* One training example: a piece of a clip as some microphone in some room may have heard it. */
+#ifndef TALKGEN_TRAIN_SPEECH_AUGMENT_H
+#define TALKGEN_TRAIN_SPEECH_AUGMENT_H
+
+#include "talkgen/core.h"
+#include "train/speech_corpus.h"
+
+/* Stream of random numbers for one example (splitmix64; millions per second of noise). */
+typedef struct {
+    uint64_t state;
+} tg_draws;
+tg_draws tg_draws_make(uint64_t seed, uint64_t step, uint64_t example);
+double tg_draw(tg_draws *d);                             /* [0,1) */
+double tg_draw_between(tg_draws *d, double a, double b); /* [a,b) */
+bool tg_draw_chance(tg_draws *d, double p);
+
+/* Resamplers for the changes of rate and pitch, made when first used. */
+typedef struct tg_augmenter tg_augmenter;
+tg_augmenter *tg_augmenter_create(void);
+void tg_augmenter_destroy(tg_augmenter **a);
+
+typedef struct {
+    float *samples; /* [n], mean 0 and variance 1 before a last change of level */
+    int64_t n;
+    int32_t *phone;    /* [rows] class, -1 = unknown */
+    float *lips;       /* [rows, TG_LIPS] */
+    float *lip_weight; /* [rows, TG_LIPS] 1 where known, else 0 */
+    int64_t rows;
+} tg_speech_example;
+
+/* Fills the example, whose arrays and n, rows are the caller's. augment false: a clean piece. */
+tg_status tg_speech_example_make(tg_context *ctx, tg_augmenter *a, const tg_speech_corpus *corpus,
+                                 tg_draws draws, bool augment, tg_speech_example *out);
+/* The whole clip without change; out->n and out->rows say how much fits. */
+void tg_speech_example_clean(const tg_speech_clip *clip, tg_speech_example *out);
+
+#endif

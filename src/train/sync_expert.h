@@ -1,0 +1,35 @@
+/* The sync expert: trained first, then a judge of the motion networks. */
+#ifndef TALKGEN_TRAIN_SYNC_EXPERT_H
+#define TALKGEN_TRAIN_SYNC_EXPERT_H
+
+#include "train/motion_data.h"
+
+enum { TG_SYNC_FRAMES = 5, TG_SYNC_ROWS = 10, TG_SYNC_MOUTH = 60, TG_SYNC_FIRST = 48 * 3 };
+
+/* Trains `net` for `steps` steps, or (0) for time_s seconds of all runs together; state in `state`
+ * (a file). */
+typedef struct {
+    const tg_motion_data *data, *held_out; /* held_out NULL = none */
+    const char *state, *log;
+    double time_s, save_every_s;
+    int64_t steps;
+    uint64_t seed;
+} tg_sync_options;
+tg_status tg_sync_train(tg_context *ctx, tg_syncnet *net, const tg_sync_options *options,
+                        int64_t *steps, double *accuracy);
+
+/* "in time" (1) against windows shifted by 2 frames or more: share judged right at the best
+ * threshold of the cosine. */
+double tg_sync_accuracy(tg_context *ctx, tg_syncnet *net, const tg_motion_data *data,
+                        int64_t windows, uint64_t seed);
+
+/* Sync loss (binary cross entropy with label 1) of `windows` random windows of motion [B,T,204] on
+ * the tape against features [B,2T,F]. */
+tg_tensor *tg_sync_loss(tg_tape *tape, tg_syncnet *net, tg_tensor *motion, const float *features,
+                        int64_t feature_dim, int64_t windows, tg_draws *draws);
+
+/* File of the expert alone. */
+tg_status tg_sync_store(tg_context *ctx, tg_syncnet *net, const char *path);
+tg_status tg_sync_open(tg_context *ctx, const char *path, tg_syncnet **out);
+
+#endif
