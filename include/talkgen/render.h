@@ -264,6 +264,97 @@ typedef struct {
 } tg_render_counts;
 tg_render_counts tg_renderer_counts(const tg_renderer *renderer);
 
+/* ---- vanilla NeRF -------------------------------------------------------------------------- */
+
+/* The renderer of AD-NeRF (Guo et al. 2021) and of GeneFace's paper (lm3d_nerf): a coarse and a
+ * fine multilayer perceptron per stage, head and, with a camera of its own, torso. Every ray costs
+ * n_samples_per_ray coarse and n_samples_per_ray + n_samples_per_ray_fine fine evaluations.
+ * Parameter names are GeneFace's (model_coarse.density_linears.0.weight, aud_net., lm_encoder.);
+ * widths and numbers of layers are those of the tensors. */
+enum { TG_VANILLA_MAX_LAYERS = 16 };
+
+typedef struct {
+    /* not to be seen in the tensors; names of GeneFace's yaml files where they exist there */
+    int cond_win_size;          /* 16 for audio, 1 for landmarks; 1 2 3 4 5 8 16 */
+    bool with_att;              /* false also where the file has no attention */
+    int position_octaves;       /* 10 */
+    float near, far;            /* .3 .9, in lengths of the (not unit) ray direction */
+    int n_samples_per_ray;      /* 64 */
+    int n_samples_per_ray_fine; /* 128 more */
+    /* torso: AD-NeRF's own file (.tar) is conditioned by the head's audio code and by AD-NeRF's
+     * angles; GeneFace's by its own audio network and extrinsic angles. */
+    bool cond_from_head, adnerf_angles;
+    /* from the tensors, whatever was given */
+    int cond_dim;     /* 204 landmarks, 29 DeepSpeech logits */
+    int smo_win_size; /* windows under the attention: 5 or 8; 1 without */
+    int cond_out_dim; /* 64: the code of a frame */
+    int view_octaves; /* 4 */
+    int pose_octaves; /* of angles and translation: 6, 3 (AD-NeRF); 0 = not conditioned, a head */
+    int color_dim;    /* code of the head's pixel, 16; 0 = not conditioned by it */
+} tg_vanilla_config;
+
+tg_vanilla_config tg_vanilla_config_defaults(void); /* GeneFace's lm3d_nerf */
+/* As tg_nerf_config_read. */
+tg_status tg_vanilla_config_read(tg_context *ctx, const tg_json *object, tg_vanilla_config *config);
+void tg_vanilla_config_write(const tg_vanilla_config *config, tg_json *object);
+
+/* One perceptron; weights [out,in], borrowed. Trunk input: position, code, angles, translation,
+ * head colour. */
+typedef struct {
+    int layers, color_layers;
+    int skip; /* the layer that gets the trunk input before the activations; 0 = none */
+    tg_tensor *density_w[TG_VANILLA_MAX_LAYERS], *density_b[TG_VANILLA_MAX_LAYERS];
+    tg_tensor *density_out_w, *density_out_b; /* [1,h] */
+    tg_tensor *color_w[TG_VANILLA_MAX_LAYERS], *color_b[TG_VANILLA_MAX_LAYERS];
+    tg_tensor *color_out_w, *color_out_b; /* [3,h] */
+} tg_vanilla_mlp;
+
+typedef struct tg_vanilla {
+    tg_vanilla_config config;
+    tg_params *params;
+    tg_vanilla_mlp coarse, fine;
+    tg_tensor *color_encoder_w[3], *color_encoder_b[3]; /* 3 -> 16 -> 32 -> 16, with color_dim */
+    bool landmarks; /* its condition network is called lm_encoder, not aud_net */
+} tg_vanilla;
+
+/* One stage from tensors prefix + name. Missing or misshapen: TG_EMODEL. */
+tg_status tg_vanilla_load(tg_context *ctx, const tg_st *st, const char *prefix,
+                          const tg_vanilla_config *config, tg_vanilla **out);
+/* false = no memory */
+bool tg_vanilla_store(const tg_vanilla *model, tg_st_writer *w, const char *prefix, tg_dtype dtype);
+void tg_vanilla_destroy(tg_vanilla **model);
+/* Code of a frame: windows [S, cond_win_size, cond_dim] -> [1, cond_out_dim]. With S = smo_win_size
+ * all windows through the attention; with S = 1 that window alone. */
+tg_tensor *tg_vanilla_condition(tg_tape *tape, const tg_vanilla *model, tg_tensor *windows);
+
+typedef struct {
+    int width, height;         /* of the picture, 1..8192 */
+    float focal, cx, cy;       /* in pixels of that picture */
+    const uint8_t *background; /* [height,width,3], copied; NULL = black */
+    const float *torso_c2w;    /* [4,4], copied: the torso's camera, that of the first training
+                                  frame; needed with a torso */
+} tg_vanilla_options;
+tg_vanilla_options tg_vanilla_options_defaults(int width, int height, float focal);
+
+typedef struct tg_vanilla_renderer tg_vanilla_renderer;
+/* The models are borrowed and must not change; torso NULL = head over background. Work memory for
+ * all threads of ctx's pool is taken here. TG_EMODEL when the models do not fit each other. */
+tg_status tg_vanilla_renderer_create(tg_context *ctx, const tg_vanilla *head,
+                                     const tg_vanilla *torso, const tg_vanilla_options *options,
+                                     tg_vanilla_renderer **out);
+void tg_vanilla_renderer_destroy(tg_vanilla_renderer **renderer);
+/* [height,width,3]; NULL = black. */
+void tg_vanilla_renderer_set_background(tg_vanilla_renderer *renderer, const uint8_t *background);
+/* One frame: windows [smo_win_size, cond_win_size, cond_dim] of the head; torso_windows likewise
+ * of the torso, NULL where they are the same (never read with cond_from_head). Samples are not
+ * jittered: same input, same picture, at any thread count. picture->alpha is what head and torso
+ * cover of the background, weights what the head covers, depth the head's expected distance as
+ * (z - near) / (far - near). TG_EINPUT as tg_renderer_frame; asks tg_cancelled some times a
+ * second. */
+tg_status tg_vanilla_renderer_frame(tg_context *ctx, tg_vanilla_renderer *renderer,
+                                    const float *windows, const float *torso_windows,
+                                    const float c2w[16], const tg_picture *picture);
+
 #ifdef __cplusplus
 }
 #endif

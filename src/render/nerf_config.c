@@ -122,7 +122,7 @@ tg_status tg_nerf_config_check(tg_context *ctx, const tg_nerf_config *config) {
         const double value = field_value(config, &fields[i]);
         if (!(value >= fields[i].low && value <= fields[i].high)) {
             return tg_fail(ctx, TG_EMODEL,
-                           "model configuration: %s is %g\n  expected %g to %g\n"
+                           "model configuration: %s is %g\n  expected: %g to %g\n"
                            "  try: the configuration that was stored with the weights",
                            fields[i].key, value, fields[i].low, fields[i].high);
         }
@@ -131,14 +131,14 @@ tg_status tg_nerf_config_check(tg_context *ctx, const tg_nerf_config *config) {
     if ((float)config->desired_resolution * smaller < (float)config->base_resolution) {
         return tg_fail(ctx, TG_EMODEL,
                        "model configuration: desired_resolution is %d with bound %g\n"
-                       "  expected at least base_resolution, %d\n"
+                       "  expected: at least base_resolution, %d\n"
                        "  try: the configuration that was stored with the weights",
                        config->desired_resolution, (double)config->bound, config->base_resolution);
     }
     const int size = config->grid_size;
     if ((size & (size - 1)) != 0) {
         return tg_fail(ctx, TG_EMODEL,
-                       "model configuration: grid_size is %d\n  expected a power of two\n"
+                       "model configuration: grid_size is %d\n  expected: a power of two\n"
                        "  try: 128, the published value",
                        size);
     }
@@ -146,7 +146,7 @@ tg_status tg_nerf_config_check(tg_context *ctx, const tg_nerf_config *config) {
     if (win != 1 && win != 2 && win != 3 && win != 4 && win != 5 && win != 8 && win != 16) {
         return tg_fail(ctx, TG_EMODEL,
                        "model configuration: cond_win_size is %d\n"
-                       "  expected 1, 2, 3, 4, 5, 8 or 16\n  try: 1 for landmarks, 16 for audio",
+                       "  expected: 1, 2, 3, 4, 5, 8 or 16\n  try: 1 for landmarks, 16 for audio",
                        win);
     }
     return TG_OK;
@@ -178,7 +178,7 @@ tg_status tg_nerf_config_read(tg_context *ctx, const tg_json *object, tg_nerf_co
         if (!(number >= fields[i].low && number <= fields[i].high)) {
             return tg_fail(ctx, TG_EMODEL,
                            "model configuration: %s is out of range or no number\n"
-                           "  expected %g to %g\n"
+                           "  expected: %g to %g\n"
                            "  try: the configuration that was stored with the weights",
                            fields[i].key, fields[i].low, fields[i].high);
         }
@@ -204,7 +204,7 @@ tg_status tg_nerf_config_read(tg_context *ctx, const tg_json *object, tg_nerf_co
         (!config->grid_smoothstep && strcmp(interpolation, "linear") != 0)) {
         return tg_fail(ctx, TG_EMODEL,
                        "model configuration: grid_type \"%s\", grid_interpolation_type \"%s\"\n"
-                       "  expected \"tiledgrid\" or \"hashgrid\", \"linear\" or \"smoothstep\"\n"
+                       "  expected: \"tiledgrid\" or \"hashgrid\", \"linear\" or \"smoothstep\"\n"
                        "  try: the configuration that was stored with the weights",
                        grid, interpolation);
     }

@@ -237,7 +237,7 @@ static tg_status check_offsets(tg_context *ctx, const tg_st *st, const char *nam
     for (int l = 0; status == TG_OK && l <= grid->levels; l++) {
         if (offset[l] != (float)grid->offset[l]) {
             return tg_fail(ctx, TG_EMODEL,
-                           "%s: %s[%d] is %.0f\n  expected %u for this configuration\n"
+                           "%s: %s[%d] is %.0f\n  expected: %u for this configuration\n"
                            "  try: the resolution and table size that the model was trained with",
                            tg_st_path(st), name, l, (double)offset[l], grid->offset[l]);
         }
@@ -260,7 +260,7 @@ static tg_status load_occupancy(tg_context *ctx, const tg_st *st, const char *he
         if (bits->bytes != nerf->bitfield_bytes || bits->dtype != TG_U8) {
             return tg_fail(ctx, TG_EMODEL,
                            "%s: %sdensity_bitfield is %s with %zu bytes\n"
-                           "  expected U8 with %zu bytes for grid_size %d\n"
+                           "  expected: U8 with %zu bytes for grid_size %d\n"
                            "  try: the configuration that was stored with the weights",
                            tg_st_path(st), head_prefix, tg_dtype_name(bits->dtype), bits->bytes,
                            nerf->bitfield_bytes, nerf->config.grid_size);
@@ -271,7 +271,7 @@ static tg_status load_occupancy(tg_context *ctx, const tg_st *st, const char *he
     } else if (status == TG_OK) {
         return tg_fail(ctx, TG_EMODEL,
                        "%s: no tensor %sdensity_bitfield or %sdensity_grid\n"
-                       "  expected the occupancy of the volume\n"
+                       "  expected: the occupancy of the volume\n"
                        "  try: a checkpoint saved after the first refresh of the grid",
                        tg_st_path(st), head_prefix, head_prefix);
     }

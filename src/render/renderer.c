@@ -17,19 +17,19 @@ tg_renderer_options tg_renderer_defaults(int width, int height, float focal) {
 static tg_status check_options(tg_context *ctx, const tg_renderer_options *o) {
     if (o->width < 1 || o->width > 8192 || o->height < 1 || o->height > 8192) {
         return tg_fail(ctx, TG_EUSAGE,
-                       "picture size %dx%d\n  expected 1 to 8192 on each side\n"
+                       "picture size %dx%d\n  expected: 1 to 8192 on each side\n"
                        "  try: --size 512x512",
                        o->width, o->height);
     }
     if (!(o->focal > 0.0f) || !isfinite(o->focal) || !isfinite(o->cx) || !isfinite(o->cy)) {
         return tg_fail(ctx, TG_EUSAGE,
                        "camera with focal length %g, centre %g, %g\n"
-                       "  expected finite numbers, the focal length above 0\n"
+                       "  expected: finite numbers, the focal length above 0\n"
                        "  try: the camera that is stored with the person",
                        (double)o->focal, (double)o->cx, (double)o->cy);
     }
     if (o->max_samples < 0 || o->max_samples > 4096) {
-        return tg_fail(ctx, TG_EUSAGE, "%d samples per ray\n  expected 0 to 4096\n  try: 0",
+        return tg_fail(ctx, TG_EUSAGE, "%d samples per ray\n  expected: 0 to 4096\n  try: 0",
                        o->max_samples);
     }
     return TG_OK;
@@ -184,7 +184,7 @@ static tg_status check_pose(tg_context *ctx, const tg_renderer *r, const float p
         if (!(fabsf(pose[4 * a + 3]) <= 1e4f)) {
             return tg_fail(ctx, TG_EINPUT,
                            "camera at %g, %g, %g (times %g)\n"
-                           "  expected finite numbers, at most 1e4 from the volume\n"
+                           "  expected: finite numbers, at most 1e4 from the volume\n"
                            "  try: translations in metres",
                            (double)pose[3], (double)pose[7], (double)pose[11],
                            (double)r->nerf->config.camera_scale);
@@ -197,7 +197,7 @@ static tg_status check_pose(tg_context *ctx, const tg_renderer *r, const float p
             if (!(fabsf(dot - (a == b ? 1.0f : 0.0f)) < 0.02f)) {
                 return tg_fail(ctx, TG_EINPUT,
                                "camera pose without a rotation: rows %d and %d multiply to %g\n"
-                               "  expected an orthonormal matrix in [0:3, 0:3]\n"
+                               "  expected: an orthonormal matrix in [0:3, 0:3]\n"
                                "  try: camera-to-world matrices [4,4]",
                                b, a, (double)dot);
             }
@@ -211,7 +211,7 @@ static tg_status check_windows(tg_context *ctx, const float *windows, int64_t n)
         if (!isfinite(windows[i])) {
             return tg_fail(ctx, TG_EINPUT,
                            "condition of a frame: value %lld is %g\n"
-                           "  expected finite numbers\n  try: check the landmarks or features",
+                           "  expected: finite numbers\n  try: check the landmarks or features",
                            (long long)i, (double)windows[i]);
         }
     }
