@@ -164,15 +164,15 @@ typedef struct {
 } tg_head_score;
 
 typedef struct {
-    const char *dataset; /* directory of the recording */
-    const char *state;   /* directory for state, log, contact sheets and result; made if absent */
-    const char *init;    /* model file to start from (state/head.safetensors), NULL = random */
-    double time_s;       /* training time of all runs together; the schedule is fitted to it */
-    int64_t steps;       /* > 0: the schedule ends at this step instead */
-    int rays;            /* per step, a multiple of 64; 0 = 4096 */
-    int frames_per_step; /* that the rays come from; 0 = 8 */
-    int hidden;          /* width of the networks; 0 = 64 */
-    float lr;            /* of the networks, the grids take ten times as much; 0 = default */
+    const char *dataset;  /* directory of the recording */
+    const char *state;    /* directory for state, log, contact sheets and result; made if absent */
+    const char *init;     /* model file to start from (state/head.safetensors), NULL = random */
+    double time_s;        /* training time of all runs together; the schedule is fitted to it */
+    int64_t steps;        /* > 0: the schedule ends at this step instead */
+    int rays;             /* per step, a multiple of 64; 0 = 4096 */
+    int frames_per_step;  /* that the rays come from; 0 = 8 */
+    int hidden;           /* width of the networks; 0 = 64 */
+    float lr;             /* of the networks, the grids take ten times as much; 0 = default */
     double save_every_s;  /* 0 = 180 */
     double check_every_s; /* contact sheet and score on a few held-out frames; 0 = 300 */
     int64_t limit;        /* frames of the recording to use, 0 = all */
@@ -224,26 +224,29 @@ tg_status tg_train_export_nerf(tg_context *ctx, const char *head, const char *to
 /* ==== motion ======================================================================== */
 
 /* The many-speaker motion model: encoder features of a voice corpus (kept in the state directory),
- * a sync expert on them, then the flow VAE (mse + 3 continuity + 0.4 kl + 0.01 sync, and the gap
- * between the lips, where closed lips count more). */
+ * a sync expert on them, then the flow VAE. Its loss is GeneFace's (mse + 3 continuity + kl + 0.01
+ * sync) and three terms on samples of the prior, which is what is used afterwards: error of the
+ * mean, gap between the lips (closed lips count more), natural scatter. */
 typedef struct {
     const char *corpus, *held_out; /* held_out NULL = none */
     const char *encoder;           /* file with the speech encoder (prefix "speech.") */
     const char *state;             /* directory for state, log and results; made if absent */
     const char *init;              /* voice file whose VAE to start from, NULL = random */
-    double time_s;      /* training time of all runs together, without making the features */
-    double sync_share;  /* of it for the sync expert, 0 = 0.2 */
-    int64_t sync_steps, steps; /* 0 = as many as the time allows; otherwise the schedules end here */
-    int clips;          /* of the corpus to use, evenly spread; 0 = all */
-    int hidden;         /* width of the VAE's WaveNets, 0 = 128 */
+    double time_s;     /* training time of all runs together, without making the features */
+    double sync_share; /* of it for the sync expert, 0 = 0.2 */
+    int64_t sync_steps,
+        steps;  /* 0 = as many as the time allows; otherwise the schedules end here */
+    int clips;  /* of the corpus to use, evenly spread; 0 = all */
+    int hidden; /* width of the VAE's WaveNets, 0 = 128 */
     double save_every_s, check_every_s; /* 0 = 180, 240 */
     uint64_t seed;
 } tg_train_motion_options;
 typedef struct {
     int64_t sync_steps, steps;
     double time_s;
-    double sync_accuracy;   /* held-out windows judged right, in time against shifted; -1 unmeasured */
-    double mouth_error;     /* held-out RMS error of the mouth at temperature 0, motion space */
+    double
+        sync_accuracy;  /* held-out windows judged right, in time against shifted; -1 unmeasured */
+    double mouth_error; /* held-out RMS error of the mouth at temperature 0, motion space */
     double mouth_deviation; /* RMS of the truth itself */
     double gap_corr;        /* held-out correlation of the inner lips' gap */
     char sync[1024];        /* expert: safetensors, tensors "sync.", metadata "talkgen.sync" */
@@ -253,9 +256,9 @@ typedef struct {
 tg_status tg_train_motion(tg_context *ctx, const tg_train_motion_options *options,
                           tg_train_motion_result *result);
 
-/* Adapts the motion to one person: adversarial and sync terms on the corpus, mse on the person's own
- * recording (GeneFace 3.3), RMSprop. The weights of the check with the smallest mse + 0.1 sync are
- * kept. */
+/* Adapts the motion to one person: adversarial and sync terms on the corpus, mse and lip gap on the
+ * person's own recording (GeneFace 3.3), RMSprop. The weights of the check with the smallest
+ * held-out error^2 + 0.1 sync are kept. */
 typedef struct {
     const char *dataset; /* the person's recording: aud.wav, landmarks.npy */
     const char *corpus;
@@ -272,8 +275,8 @@ typedef struct {
     double time_s;
     double raw_error, error; /* held-out RMS error of the mouth before and after, motion space */
     double raw_gap_corr, gap_corr;
-    double sync;         /* sync loss on corpus windows after the postnet */
-    char postnet[1024];  /* safetensors, tensors "motion.postnet.", metadata "talkgen.postnet" */
+    double sync;        /* sync loss on corpus windows after the postnet */
+    char postnet[1024]; /* safetensors, tensors "motion.postnet.", metadata "talkgen.postnet" */
 } tg_train_postnet_result;
 tg_status tg_train_postnet(tg_context *ctx, const tg_train_postnet_options *options,
                            tg_train_postnet_result *result);
@@ -283,8 +286,8 @@ tg_status tg_train_postnet(tg_context *ctx, const tg_train_postnet_options *opti
 /* ==== lip-sync score ================================================================ */
 
 /* Articulatory lip-sync score of landmarks against the phones of a recording. The gap is the mean
- * distance of landmarks 61-67, 62-66, 63-65, scaled per clip to 0 at min(p2, 0.05 p95) and 1 at p95.
- * Figures are pooled over all clips; NaN where nothing could be counted. */
+ * distance of landmarks 61-67, 62-66, 63-65, scaled per clip to 0 at min(p2, 0.05 p95) and 1 at
+ * p95. Figures are pooled over all clips; NaN where nothing could be counted. */
 typedef struct {
     const char *motion; /* .npy [T,68,3] or [T,204], absolute landmarks in head coordinates */
     const char *phones; /* JSON [[name, start_s, end_s], ...], ARPAbet, SIL */
@@ -311,8 +314,8 @@ tg_status tg_lipsync(tg_context *ctx, const tg_lipsync_clip *clips, int count, d
 
 /* ==== a finished identity =========================================================== */
 
-/* Held-out frames of a recording, rendered whole (head, torso, background) from their true landmarks
- * and poses. Regions as in the picture measures above. */
+/* Held-out frames of a recording, rendered whole (head, torso, background) from their true
+ * landmarks and poses. Regions as in the picture measures above. */
 typedef struct {
     int64_t frames;
     double head_psnr, head_ssim, mouth_psnr, mouth_ssim, torso_psnr, torso_ssim, all_psnr, all_ssim;
@@ -323,24 +326,26 @@ struct tg_identity;
 tg_status tg_eval_portrait(tg_context *ctx, const struct tg_identity *identity, const char *dataset,
                            int64_t limit, tg_portrait_score *out);
 
-/* The gap of the inner lips read from pictures (ridge regression from the mouth's pixels, fitted on the
- * recording's training frames) against the landmarks that drove a video. */
+/* The gap of the inner lips read from pictures (ridge regression from the mouth's pixels, fitted on
+ * the recording's training frames) against the landmarks that drove a video. */
 typedef struct {
     int64_t frames;    /* of the video */
     double true_corr;  /* on the recording's held-out frames: how well the reading works at all */
     double video_corr; /* on the video */
 } tg_lips_score;
-/* motion [T,68,3] and poses [T,4,4]: what `talkgen motion --pose-out` wrote for the video's audio. */
+/* motion [T,68,3] and poses [T,4,4]: what `talkgen motion --pose-out` wrote for the video's audio.
+ */
 tg_status tg_eval_lips(tg_context *ctx, const char *dataset, const char *video, const char *motion,
                        const char *poses, tg_lips_score *out);
 
-/* Puts a person together: head and torso models (torso may be NULL), the postnet's file (NULL = none)
- * and, from the recording, geometry, background, poses, landmark statistics and blinks. The voice file
- * is named by hash. */
+/* Puts a person together: head and torso models (torso may be NULL), the postnet's file (NULL =
+ * none) and, from the recording, geometry, background, poses, landmark statistics and blinks. The
+ * voice file is named by hash. */
 typedef struct {
     const char *name, *dataset, *head, *torso, *postnet, *voice;
 } tg_assemble_options;
-tg_status tg_assemble_identity(tg_context *ctx, const tg_assemble_options *options, const char *path);
+tg_status tg_assemble_identity(tg_context *ctx, const tg_assemble_options *options,
+                               const char *path);
 
 /* ==== end of a finished identity ==================================================== */
 

@@ -25,7 +25,7 @@ void tg_dataset_face_rect(const float xy[TG_LANDMARKS][2], int width, int height
 }
 
 void tg_studio_project(const float lm[TG_LANDMARKS][3], const float c2w[16], float focal, float cx,
-                        float cy, float xy[TG_LANDMARKS][2]) {
+                       float cy, float xy[TG_LANDMARKS][2]) {
     for (int i = 0; i < TG_LANDMARKS; i++) {
         float d[3], p[3];
         for (int k = 0; k < 3; k++)

@@ -13,7 +13,7 @@ void tg_dataset_face_rect(const float xy[TG_LANDMARKS][2], int width, int height
 /* Projects landmarks in head coordinates with a family pose: p = lm/10 through the inverse of c2w
  * (row major 4 x 4), focal length and centre in pixels. */
 void tg_studio_project(const float lm[TG_LANDMARKS][3], const float c2w[16], float focal, float cx,
-                        float cy, float xy[TG_LANDMARKS][2]);
+                       float cy, float xy[TG_LANDMARKS][2]);
 
 /* Everything but pictures of frames: folders, aud.wav, landmarks.npy, phones.json,
  * transforms_*.json for `frames` frames (train = the first 90 %). */

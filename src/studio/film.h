@@ -48,8 +48,9 @@ typedef struct {
 } tg_film_frame;
 
 typedef struct tg_film tg_film;
-/* `scene` gives the sizes; its constant arrays are borrowed (they are the person's, so every scene of
- * that person fits). TG_EUSAGE for sizes out of range, TG_EINPUT when the iris picture cannot be read. */
+/* `scene` gives the sizes; its constant arrays are borrowed (they are the person's, so every scene
+ * of that person fits). TG_EUSAGE for sizes out of range, TG_EINPUT when the iris picture cannot be
+ * read. */
 tg_status tg_film_create(tg_context *ctx, const tg_scene *scene, const tg_film_options *options,
                          tg_film **out);
 void tg_film_destroy(tg_film **film);

@@ -71,21 +71,16 @@ static void step_frame(const head_training *t, int64_t frame, bool noise, uint64
     *out = (nerf_step_frame){window, 0};
 }
 
-static int64_t any_frame(const head_training *t, const tg_rng *rng, uint64_t index) {
-    const tg_dataset *set = t->dataset;
-    return set->ready_train[tg_rng_u32(rng, index) % (uint32_t)set->ready_trains];
-}
-
 static tg_status refresh(tg_context *ctx, head_training *t) {
     nerf_step_frame frames[REFRESH_FRAMES];
     int64_t round = t->step / REFRESH_STEPS;
     for (int f = 0; f < REFRESH_FRAMES; f++) {
         uint64_t index = (uint64_t)(round * REFRESH_FRAMES + f);
-        int64_t frame = any_frame(t, &t->refresh_rng, index);
+        int64_t frame = tg_nerf_sampler_pick(&t->sampler, &t->refresh_rng, index);
         step_frame(t, frame, false, index, f, &frames[f]);
     }
-    return nerf_occupancy_refresh(ctx, t->occupancy, t->stepper, frames, REFRESH_FRAMES,
-                                  &t->refresh_rng, round);
+    return tg_nerf_occupancy_refresh(ctx, t->occupancy, t->stepper, frames, REFRESH_FRAMES,
+                                     &t->refresh_rng, round);
 }
 
 static tg_status train_step(tg_context *ctx, head_training *t) {
@@ -99,22 +94,22 @@ static tg_status train_step(tg_context *ctx, head_training *t) {
     nerf_step_frame frames[NERF_MAX_FRAMES];
     for (int f = 0; f < t->frames_per_step; f++) {
         uint64_t index = (uint64_t)t->step * (uint64_t)t->frames_per_step + (uint64_t)f;
-        int64_t frame = any_frame(t, &t->frame_rng, index);
+        int64_t frame = tg_nerf_sampler_pick(&t->sampler, &t->frame_rng, index);
         step_frame(t, frame, true, index, f, &frames[f]);
         if (tg_rng_uniform(&t->code_rng, index) < own_code_share)
             frames[f].code = (int)frame;
-        nerf_sampler_draw(&t->sampler, frame, &t->ray_rng, index * (uint64_t)per_frame, per_frame,
-                          ambient_weight * (float)done, t->rays + f * per_frame);
+        tg_nerf_sampler_draw(&t->sampler, frame, &t->ray_rng, index * (uint64_t)per_frame,
+                             per_frame, ambient_weight * (float)done, t->rays + f * per_frame);
     }
     nerf_loss_weights weights = {entropy_weight, opacity_weight, distortion_weight,
                                  1.0f / (float)t->n_rays};
     nerf_step_result result;
-    status = nerf_step_gradients(ctx, t->stepper, frames, t->frames_per_step, t->rays, per_frame,
-                                 &weights, &result);
+    status = tg_nerf_step_gradients(ctx, t->stepper, frames, t->frames_per_step, t->rays, per_frame,
+                                    &weights, &result);
     if (status != TG_OK)
         return status;
     float lr = t->options->lr > 0 ? t->options->lr : lr_default;
-    nerf_adam_step(ctx, t->adam, lr * (float)pow(lr_end, done));
+    tg_nerf_adam_step(ctx, t->adam, lr * (float)pow(lr_end, done));
     t->step++;
     double error = result.squared_error / (3.0 * t->n_rays);
     double keep = t->smooth_error > 0 ? 0.98 : 0;
@@ -137,10 +132,10 @@ static tg_status render_frame(tg_context *ctx, head_training *t, int64_t frame, 
     nerf_step_frame condition = {t->windows, 0};
     tg_dataset_window(set, row, t->windows);
     for (int64_t i = 0; i < pixels; i++)
-        nerf_sampler_ray(&t->sampler, frame, (int)(i % set->width), (int)(i / set->width), 0,
-                         &rays[i]);
+        tg_nerf_sampler_ray(&t->sampler, frame, (int)(i % set->width), (int)(i / set->width), 0,
+                            &rays[i]);
     tg_status status =
-        nerf_step_render(ctx, t->stepper, &condition, rays, (int)pixels, t->composite);
+        tg_nerf_step_render(ctx, t->stepper, &condition, rays, (int)pixels, t->composite);
     for (int64_t i = 0; status == TG_OK && i < 3 * pixels; i++)
         t->picture[i] = (uint8_t)(fminf(fmaxf(t->composite[i], 0), 1) * 255);
     return status;
@@ -194,20 +189,21 @@ static tg_status score(tg_context *ctx, head_training *t, int n, bool control, c
         return tg_fail(ctx, TG_ENOMEM, "no memory to render a held-out frame");
     nerf_sheet pictures;
     score_sums sums = {0};
-    tg_status status = nerf_sheet_init(ctx, &pictures, sheet ? n : 0, 2, set->width, set->height);
+    tg_status status =
+        tg_nerf_sheet_init(ctx, &pictures, sheet ? n : 0, 2, set->width, set->height);
     for (int k = 0; k < n && status == TG_OK; k++) {
         int64_t frame = list[(2 * k + 1) * held_out / (2 * n)];
         status = score_frame(ctx, t, frame, rays, control, &sums);
         if (status == TG_OK && sheet) {
-            nerf_sheet_put(&pictures, k, 0, set->frame_rgb + frame * pixels * 3);
-            nerf_sheet_put(&pictures, k, 1, t->picture);
+            tg_nerf_sheet_put(&pictures, k, 0, set->frame_rgb + frame * pixels * 3);
+            tg_nerf_sheet_put(&pictures, k, 1, t->picture);
         }
         if (status == TG_OK)
             status = tg_cancelled(ctx);
     }
     if (status == TG_OK && sheet)
-        status = nerf_sheet_write(ctx, &pictures, sheet);
-    nerf_sheet_free(&pictures);
+        status = tg_nerf_sheet_write(ctx, &pictures, sheet);
+    tg_nerf_sheet_free(&pictures);
     tg_free(rays);
     *out = (tg_head_score){.frames = n,
                            .head_psnr = tg_region_psnr(&sums.head),
@@ -225,12 +221,12 @@ static tg_status score(tg_context *ctx, head_training *t, int n, bool control, c
 static tg_status save_state(tg_context *ctx, const head_training *t) {
     char path[1200];
     snprintf(path, sizeof(path), "%s/head.state", t->options->state);
-    return nerf_state_save(ctx, path, t->nerf, t->adam, t->step, trained_s(t));
+    return tg_nerf_state_save(ctx, path, t->nerf, t->adam, t->step, trained_s(t));
 }
 
 static tg_status save_model(tg_context *ctx, head_training *t) {
     snprintf(t->result->model, sizeof(t->result->model), "%s/head.safetensors", t->options->state);
-    return nerf_model_save(ctx, t->result->model, t->nerf, false);
+    return tg_nerf_model_save(ctx, t->result->model, t->nerf, false);
 }
 
 /* Takes in frames that were filmed since the last look. */
@@ -239,9 +235,9 @@ static tg_status grow(tg_context *ctx, head_training *t) {
     tg_status status = tg_dataset_grow(ctx, t->dataset, &added);
     if (status != TG_OK || added == 0)
         return status;
-    nerf_sampler_update(&t->sampler);
-    nerf_occupancy_destroy(&t->occupancy);
-    return nerf_occupancy_create(ctx, t->nerf, t->dataset, false, &t->occupancy);
+    tg_nerf_sampler_update(&t->sampler);
+    tg_nerf_occupancy_destroy(&t->occupancy);
+    return tg_nerf_occupancy_create(ctx, t->nerf, t->dataset, false, &t->occupancy);
 }
 
 static tg_status check(tg_context *ctx, head_training *t) {
@@ -251,11 +247,11 @@ static tg_status check(tg_context *ctx, head_training *t) {
     tg_status status = score(ctx, t, SHEET_FRAMES, true, path, &t->result->score);
     const tg_head_score *s = &t->result->score;
     if (status == TG_OK)
-        status = nerf_log_line(ctx, &t->log, "%lld,%.1f,%s,%.3f,%.4f,%.3f,%.3f,%.3f,%.4f",
-                               (long long)t->step, trained_s(t),
-                               t->dataset->ready_held_outs ? "held_out" : "seen", s->head_psnr,
-                               s->head_ssim, s->mouth_psnr, s->control_psnr, s->frame_psnr,
-                               nerf_occupancy_share(t->nerf));
+        status = tg_nerf_log_line(ctx, &t->log, "%lld,%.1f,%s,%.3f,%.4f,%.3f,%.3f,%.3f,%.4f",
+                                  (long long)t->step, trained_s(t),
+                                  t->dataset->ready_held_outs ? "held_out" : "seen", s->head_psnr,
+                                  s->head_ssim, s->mouth_psnr, s->control_psnr, s->frame_psnr,
+                                  tg_nerf_occupancy_share(t->nerf));
     if (status == TG_OK)
         status = save_model(ctx, t);
     if (status == TG_OK)
@@ -285,9 +281,9 @@ static tg_status loop(tg_context *ctx, head_training *t) {
             report(ctx, t);
         if (status == TG_OK && (now - logged >= 5 || t->step <= 1)) {
             logged = now;
-            status = nerf_log_line(ctx, &t->log, "%lld,%.1f,train,%.3f,%.2f,,,,%.4f",
-                                   (long long)t->step, now, -10 * log10(t->smooth_error),
-                                   t->samples_ray, nerf_occupancy_share(t->nerf));
+            status = tg_nerf_log_line(ctx, &t->log, "%lld,%.1f,train,%.3f,%.2f,,,,%.4f",
+                                      (long long)t->step, now, -10 * log10(t->smooth_error),
+                                      t->samples_ray, tg_nerf_occupancy_share(t->nerf));
         }
         if (status == TG_OK && now - saved >= save_every) {
             saved = now;
@@ -323,12 +319,12 @@ static tg_status create_model(tg_context *ctx, head_training *t, bool *fresh) {
     *fresh = true;
     tg_status status = tg_nerf_create(ctx, &c, o->seed, &t->nerf);
     if (status == TG_OK)
-        status = nerf_adam_create(ctx, t->nerf, false, &t->adam);
+        status = tg_nerf_adam_create(ctx, t->nerf, false, &t->adam);
     if (status == TG_OK && tg_file_exists(path)) {
         *fresh = false;
-        status = nerf_state_load(ctx, path, t->nerf, t->adam, &t->step, &t->before_s);
+        status = tg_nerf_state_load(ctx, path, t->nerf, t->adam, &t->step, &t->before_s);
     } else if (status == TG_OK && o->init) {
-        status = nerf_model_warm(ctx, o->init, t->nerf, false);
+        status = tg_nerf_model_warm(ctx, o->init, t->nerf, false);
     }
     return status;
 }
@@ -378,15 +374,15 @@ static tg_status set_up(tg_context *ctx, head_training *t) {
     bool fresh;
     status = create_model(ctx, t, &fresh);
     if (status == TG_OK)
-        status = nerf_sampler_init(ctx, &t->sampler, t->dataset, &t->nerf->config);
+        status = tg_nerf_sampler_init(ctx, &t->sampler, t->dataset, &t->nerf->config);
     if (status == TG_OK)
-        status = nerf_stepper_create(ctx, t->nerf, t->n_rays, &t->stepper);
+        status = tg_nerf_stepper_create(ctx, t->nerf, t->n_rays, &t->stepper);
     if (status == TG_OK)
-        status = nerf_occupancy_create(ctx, t->nerf, t->dataset, fresh, &t->occupancy);
+        status = tg_nerf_occupancy_create(ctx, t->nerf, t->dataset, fresh, &t->occupancy);
     if (status == TG_OK)
-        status = nerf_log_open(ctx, &t->log, o->state, "head.csv",
-                               "step,seconds,kind,head_or_rays_db,ssim_or_samples,mouth_db,"
-                               "control_db,frame_db,occupied");
+        status = tg_nerf_log_open(ctx, &t->log, o->state, "head.csv",
+                                  "step,seconds,kind,head_or_rays_db,ssim_or_samples,mouth_db,"
+                                  "control_db,frame_db,occupied");
     return status;
 }
 
@@ -408,12 +404,12 @@ tg_status tg_train_head(tg_context *ctx, const tg_train_head_options *options,
     result->time_s = trained_s(&t);
     result->rays_psnr = -10 * log10(t.smooth_error);
     result->samples_ray = t.samples_ray;
-    nerf_log_close(&t.log);
-    nerf_occupancy_destroy(&t.occupancy);
-    nerf_stepper_destroy(&t.stepper);
-    nerf_adam_destroy(&t.adam);
+    tg_nerf_log_close(&t.log);
+    tg_nerf_occupancy_destroy(&t.occupancy);
+    tg_nerf_stepper_destroy(&t.stepper);
+    tg_nerf_adam_destroy(&t.adam);
     tg_nerf_destroy(&t.nerf);
-    nerf_sampler_free(&t.sampler);
+    tg_nerf_sampler_free(&t.sampler);
     tg_dataset_close(&t.dataset);
     tg_free(t.rays);
     tg_free(t.windows);

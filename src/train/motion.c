@@ -4,6 +4,7 @@
 
 #include "train/motion_check.h"
 #include "train/motion_data.h"
+#include "train/motion_loss.h"
 #include "train/state.h"
 #include "train/sync_expert.h"
 
@@ -17,8 +18,9 @@ enum {
     SYNC_WINDOWS = 128,
     CHECK_CLIPS = 24,
     WARMUP = 100,
-    TERMS = 6,
-    PRIOR_BATCH = BATCH / 2
+    TERMS = 7,
+    PRIOR_BATCH = BATCH / 2,
+    SPREAD_BATCH = BATCH / 4
 };
 static const float peak_lr = 1e-3f, final_lr = 2e-5f, ema_decay = 0.99f;
 /* GeneFace's weights, but for kl: 0.4 there. Landmarks with exact truth hold far less that cannot
@@ -26,10 +28,14 @@ static const float peak_lr = 1e-3f, final_lr = 2e-5f, ema_decay = 0.99f;
  * minutes and no seed changes anything. */
 static const float weight_mse = 1, weight_continuity = 3, weight_kl = 0.02f, weight_sync = 0.01f;
 /* Beyond GeneFace's terms: what is heard is made from the prior, not from the posterior that those
- * terms train, so samples at the usual temperature have to fit as well. And lips are seen by the
- * gap between them, a small difference of large coordinates; one that does not close is seen most.
- */
-static const float weight_prior = 1, weight_gap = 0.5f, closure_gain = 4, usual_temperature = 0.3f;
+ * terms train. So its mean has to fit as well, and samples at temperature 1 have to scatter about
+ * the truth as it scatters (continuous ranked probability score, Gneiting & Raftery 2007), or the
+ * prior would be narrower than what it stands for. Lips are seen by the gap between them, a small
+ * difference of large coordinates; one that does not close is seen most. */
+static const float weight_prior = 1, weight_spread = 2, weight_gap = 0.5f;
+/* What is heard nearly settles how lips move, so a sample at the usual temperature shows this part
+ * of the natural scatter, or nobody would see a difference between two seeds. */
+static const float usual_temperature = 0.3f, usual_scatter = 0.6f;
 /* Blinks cannot be heard; what carries speech counts more. */
 static const float mouth_weight = 2, eye_weight = 0.1f, brow_weight = 0.3f;
 
@@ -48,7 +54,7 @@ typedef struct {
     float point_weight[TG_MOTION_DIM];
     tg_state_place place;
     double budget_s;
-    double terms[TERMS]; /* smoothed mse, continuity, kl, sync, prior, gap */
+    double terms[TERMS]; /* smoothed mse, continuity, kl, sync, prior, gap, spread */
     bool fresh;          /* no step yet in this run */
     char state_path[1100], log_path[1100];
 } trainer;
@@ -70,14 +76,10 @@ static tg_status open_data(trainer *t) {
     snprintf(cache, sizeof cache, "%s/features_held_out.safetensors", o->state);
     if (s == TG_OK && o->held_out)
         s = tg_motion_data_open(t->ctx, o->held_out, 0, t->hubert, cache, 1, o->seed, &t->held_out);
-    bool long_enough = false;
-    for (int i = 0; s == TG_OK && i < t->data->count; i++)
-        long_enough = long_enough || t->data->clip[i].frames >= FRAMES;
-    if (s == TG_OK && !long_enough)
-        s = tg_fail(t->ctx, TG_EINPUT,
-                    "%s: every clip is shorter than %d frames\n  expected: clips of 5 to 20 s\n"
-                    "  try: talkgen studio corpus",
-                    o->corpus, FRAMES);
+    if (s == TG_OK)
+        s = tg_motion_data_need(t->ctx, t->data, FRAMES, o->corpus);
+    if (s == TG_OK && o->held_out)
+        s = tg_motion_data_need(t->ctx, t->held_out, FRAMES, o->held_out);
     return s;
 }
 
@@ -145,58 +147,51 @@ static tg_status set_up_vae(trainer *t) {
     return tg_state_load(t->ctx, t->state_path, "motion", &part, 1, &t->place);
 }
 
-/* Points 61, 62, 63 less 67, 66, 65: [B,T,204] -> [B,T,9]. */
-static tg_tensor *gap_of(tg_tape *tape, tg_tensor *motion) {
-    tg_tensor *part[3];
-    for (int p = 0; p < 3; p++)
-        part[p] = tg_sub(tape, tg_slice(tape, motion, 2, 3 * (61 + p), 3 * (62 + p)),
-                         tg_slice(tape, motion, 2, 3 * (67 - p), 3 * (68 - p)));
-    return tg_concat(tape, part, 3, 2);
-}
-
-static tg_tensor *gap_loss(tg_tape *tape, tg_tensor *pred, tg_tensor *truth, const float *closure) {
-    tg_tensor *a = gap_of(tape, pred), *b = gap_of(tape, truth);
-    tg_tensor *weight = tg_input(tape, a->ndim, a->dim, NULL);
-    if (tg_tape_status(tape) == TG_OK)
-        for (int64_t i = 0; i < tg_numel(a); i++)
-            weight->data[i] = 1 + closure_gain * closure[i / a->dim[2]];
-    return tg_mse(tape, a, b, weight);
-}
-
-/* Squared error and velocity error of coordinates, weighed as in the reconstruction. */
-static tg_tensor *motion_loss(trainer *t, tg_tensor *pred, tg_tensor *truth) {
-    tg_tape *tape = t->tape;
-    tg_tensor *error = tg_sub(tape, pred, truth);
-    tg_tensor *velocity =
-        tg_sub(tape, tg_slice(tape, error, 1, 1, FRAMES), tg_slice(tape, error, 1, 0, FRAMES - 1));
-    tg_tensor *weight = tg_input(tape, error->ndim, error->dim, NULL);
-    if (tg_tape_status(tape) != TG_OK)
-        return error;
-    for (int64_t i = 0; i < tg_numel(weight); i++)
-        weight->data[i] = t->point_weight[i % TG_MOTION_DIM];
-    tg_tensor *terms[] = {tg_mean(tape, tg_mul(tape, tg_square(tape, error), weight)),
-                          tg_mean(tape, tg_mul(tape, tg_square(tape, velocity),
-                                               tg_slice(tape, weight, 1, 0, FRAMES - 1)))};
-    return tg_weighted_sum(tape, terms, (float[]){weight_mse, weight_continuity}, 2);
-}
-
-/* terms[0]: motion_loss of samples from the prior; terms[1]: their gap. */
-static void prior_losses(trainer *t, tg_tensor *condition, tg_tensor *truth, tg_tensor *terms[2]) {
+/* Motion of the first `batch` crops from the prior; `part` tells the draws of one step apart. */
+static tg_tensor *sample(trainer *t, tg_tensor *condition, int64_t batch, float temperature,
+                         const char *part) {
     tg_tape *tape = t->tape;
     int64_t latent = tg_vae_config_of(t->vae)->latent_size, steps = FRAMES / TG_VAE_STRIDE;
-    int64_t n = PRIOR_BATCH * latent * steps;
-    tg_tensor *z = tg_input(tape, 3, (int64_t[]){PRIOR_BATCH, latent, steps}, NULL);
+    int64_t n = batch * latent * steps;
+    tg_tensor *z = tg_input(tape, 3, (int64_t[]){batch, latent, steps}, NULL);
     if (tg_tape_status(tape) == TG_OK) {
-        tg_rng rng = tg_rng_make(t->o->seed, "", "train.vae.z");
+        tg_rng rng = tg_rng_make(t->o->seed, part, "train.vae.z");
         tg_rng_fill_normal(&rng, (uint64_t)(t->place.step * n), z->data, (size_t)n);
         for (int64_t i = 0; i < n; i++)
-            z->data[i] *= usual_temperature;
+            z->data[i] *= temperature;
     }
-    tg_tensor *some = tg_slice(tape, condition, 0, 0, PRIOR_BATCH);
+    return tg_vae_sample(tape, t->vae, tg_slice(tape, condition, 0, 0, batch), z, NULL, NULL);
+}
+
+/* What a sample with a part of the scatter stands for with all of it: farther from the mean. */
+static tg_tensor *stretched(tg_tape *tape, tg_tensor *sample, tg_tensor *mean, float part) {
+    return tg_add(tape, tg_affine(tape, sample, 1 / part, 0),
+                  tg_affine(tape, mean, 1 - 1 / part, 0));
+}
+
+/* terms: error of the prior's mean, its gap, the spread of samples. Most steps look at the
+ * temperature that is used most: without, the networks learn to ignore small latents. */
+static void prior_losses(trainer *t, tg_tensor *condition, tg_tensor *truth, tg_tensor *terms[3]) {
+    tg_tape *tape = t->tape;
     tg_tensor *y = tg_slice(tape, truth, 0, 0, PRIOR_BATCH);
-    tg_tensor *pred = tg_vae_sample(tape, t->vae, some, z, NULL, NULL);
-    terms[0] = motion_loss(t, pred, y);
-    terms[1] = gap_loss(tape, pred, y, t->closure);
+    tg_tensor *mean = sample(t, condition, PRIOR_BATCH, 0, "mean");
+    tg_tensor *error[2];
+    tg_motion_errors(tape, mean, y, t->point_weight, error);
+    terms[0] = tg_weighted_sum(tape, error, (float[]){weight_mse, weight_continuity}, 2);
+    terms[1] = tg_gap_loss(tape, mean, y, t->closure);
+
+    bool usual = t->place.step % 4 != 0;
+    float tau = usual ? usual_temperature : 1, part = usual ? usual_scatter : 1;
+    tg_tensor *a = sample(t, condition, SPREAD_BATCH, tau, "one");
+    tg_tensor *b = sample(t, condition, SPREAD_BATCH, tau, "other");
+    mean = tg_detach(tape, tg_slice(tape, mean, 0, 0, SPREAD_BATCH));
+    a = stretched(tape, a, mean, part);
+    b = stretched(tape, b, mean, part);
+    y = tg_slice(tape, truth, 0, 0, SPREAD_BATCH);
+    tg_tensor *parts[] = {tg_motion_distance(tape, a, y, t->point_weight),
+                          tg_motion_distance(tape, b, y, t->point_weight),
+                          tg_motion_distance(tape, a, b, t->point_weight)};
+    terms[2] = tg_weighted_sum(tape, parts, (float[]){0.5f, 0.5f, -0.5f}, 3);
 }
 
 static tg_status train_step(trainer *t) {
@@ -229,8 +224,8 @@ static tg_status train_step(trainer *t) {
     tg_tape_set_training(tape, true);
     tg_tensor *terms[TERMS] = {p.mse, p.continuity, p.loss_kl, sync};
     prior_losses(t, condition, y, terms + 4);
-    float weights[TERMS] = {weight_mse,  weight_continuity, weight_kl,
-                            weight_sync, weight_prior,      weight_gap};
+    float weights[TERMS] = {weight_mse,   weight_continuity, weight_kl,    weight_sync,
+                            weight_prior, weight_gap,        weight_spread};
     tg_tensor *loss = tg_weighted_sum(tape, terms, weights, TERMS);
     tg_backward(tape, loss);
     s = tg_tape_status(tape);
@@ -299,15 +294,15 @@ static tg_status loop(trainer *t) {
         t->place.time_s += now - last;
         share = tg_state_share(&t->place, t->o->steps, t->budget_s);
         char text[128], line[200];
-        snprintf(text, sizeof text, "mse %.4f kl %.3f sync %.3f prior %.3f gap %.3f", t->terms[0],
-                 t->terms[2], t->terms[3], t->terms[4], t->terms[5]);
+        snprintf(text, sizeof text, "mse %.4f kl %.3f sync %.3f prior %.3f gap %.3f spread %.3f",
+                 t->terms[0], t->terms[2], t->terms[3], t->terms[4], t->terms[5], t->terms[6]);
         tg_progress(t->ctx, "motion", share, 1, text);
         if (s == TG_OK && t->place.step % 20 == 0) {
-            snprintf(line, sizeof line, "%lld,%.1f,%.6f,%.6f,%.6f,%.5f,%.5f,%.5f,%.5f",
+            snprintf(line, sizeof line, "%lld,%.1f,%.6f,%.6f,%.6f,%.5f,%.5f,%.5f,%.5f,%.5f",
                      (long long)t->place.step, t->place.time_s, t->place.loss, t->terms[0],
-                     t->terms[1], t->terms[2], t->terms[3], t->terms[4], t->terms[5]);
+                     t->terms[1], t->terms[2], t->terms[3], t->terms[4], t->terms[5], t->terms[6]);
             s = tg_log_line(t->ctx, t->log_path,
-                            "step,time_s,loss,mse,continuity,kl,sync,prior,gap", line);
+                            "step,time_s,loss,mse,continuity,kl,sync,prior,gap,spread", line);
         }
         if (s == TG_OK && now - checked > check_every) {
             s = check(t);

@@ -28,6 +28,17 @@ void tg_motion_data_close(tg_motion_data **data) {
     *data = NULL;
 }
 
+tg_status tg_motion_data_need(tg_context *ctx, const tg_motion_data *data, int64_t frames,
+                              const char *corpus) {
+    for (int i = 0; i < data->count; i++)
+        if (data->clip[i].frames >= frames)
+            return TG_OK;
+    return tg_fail(ctx, TG_EINPUT,
+                   "%s: every clip is shorter than %lld frames\n  expected: clips of 5 to 20 s\n"
+                   "  try: talkgen studio corpus",
+                   corpus, (long long)frames);
+}
+
 /* ---- landmarks ------------------------------------------------------------------------- */
 
 /* Reads the landmarks and speakers of all clips; motion holds absolute points for now. */

@@ -35,6 +35,9 @@ tg_status tg_motion_data_open(tg_context *ctx, const char *corpus, int limit, tg
 tg_status tg_motion_data_person(tg_context *ctx, const char *dataset, tg_hubert *hubert,
                                 tg_motion_data **out);
 void tg_motion_data_close(tg_motion_data **data);
+/* TG_EINPUT unless a clip has this many frames; what follows would look for one for ever. */
+tg_status tg_motion_data_need(tg_context *ctx, const tg_motion_data *data, int64_t frames,
+                              const char *corpus);
 
 /* A batch of crops: features [B,2T,F], motion [B,T,204], closure [B,T]. Clips are drawn by length
  * and cut at a random place, clips shorter than T are skipped. The arrays are the caller's, closure

@@ -31,12 +31,12 @@ static bool is_table(const char *name) {
     return strstr(name, "embeddings") || strstr(name, "codes");
 }
 
-tg_status nerf_adam_create(tg_context *ctx, tg_nerf *nerf, bool torso, nerf_adam **out) {
+tg_status tg_nerf_adam_create(tg_context *ctx, tg_nerf *nerf, bool torso, nerf_adam **out) {
     int count = tg_params_count(nerf->params);
     nerf_adam *adam = *out = tg_calloc(sizeof(*adam));
     if (!adam)
         return tg_fail(ctx, TG_ENOMEM, "no memory for the optimizer");
-    adam->kernels = nerf_kernels_for(tg_context_cpu(ctx));
+    adam->kernels = tg_nerf_kernels_for(tg_context_cpu(ctx));
     adam->part = tg_calloc(sizeof(moved) * (size_t)count);
     int64_t total = 0;
     for (int i = 0; adam->part && i < count; i++) {
@@ -55,13 +55,13 @@ tg_status nerf_adam_create(tg_context *ctx, tg_nerf *nerf, bool torso, nerf_adam
     adam->m = tg_calloc(sizeof(float) * (size_t)total);
     adam->v = tg_calloc(sizeof(float) * (size_t)total);
     if (!adam->part || !adam->m || !adam->v) {
-        nerf_adam_destroy(out);
+        tg_nerf_adam_destroy(out);
         return tg_fail(ctx, TG_ENOMEM, "no memory for the optimizer");
     }
     return TG_OK;
 }
 
-void nerf_adam_destroy(nerf_adam **adam) {
+void tg_nerf_adam_destroy(nerf_adam **adam) {
     if (!*adam)
         return;
     tg_free((*adam)->part);
@@ -85,7 +85,7 @@ static void adam_range(void *arg, int64_t begin, int64_t end, int worker) {
                              job->part->value->grad + begin, job->adam->m + at, job->adam->v + at);
 }
 
-void nerf_adam_step(tg_context *ctx, nerf_adam *adam, float lr) {
+void tg_nerf_adam_step(tg_context *ctx, nerf_adam *adam, float lr) {
     const double beta1 = 0.9, beta2 = 0.99;
     double t = (double)++adam->steps;
     for (int i = 0; i < adam->parts; i++) {
@@ -103,7 +103,7 @@ void nerf_adam_step(tg_context *ctx, nerf_adam *adam, float lr) {
     }
 }
 
-int64_t nerf_adam_steps(const nerf_adam *adam) {
+int64_t tg_nerf_adam_steps(const nerf_adam *adam) {
     return adam->steps;
 }
 
@@ -111,7 +111,7 @@ static float *moments(const nerf_adam *adam, int order) {
     return order == 1 ? adam->m : adam->v;
 }
 
-bool nerf_adam_store(const nerf_adam *adam, tg_st_writer *w) {
+bool tg_nerf_adam_store(const nerf_adam *adam, tg_st_writer *w) {
     bool good = true;
     for (int i = 0; i < adam->parts; i++)
         for (int order = 1; order <= 2; order++) {
@@ -124,7 +124,7 @@ bool nerf_adam_store(const nerf_adam *adam, tg_st_writer *w) {
     return good;
 }
 
-tg_status nerf_adam_load(tg_context *ctx, nerf_adam *adam, const tg_st *st, int64_t steps) {
+tg_status tg_nerf_adam_load(tg_context *ctx, nerf_adam *adam, const tg_st *st, int64_t steps) {
     tg_status status = TG_OK;
     for (int i = 0; i < adam->parts; i++)
         for (int order = 1; order <= 2 && status == TG_OK; order++) {

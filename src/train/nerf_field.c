@@ -29,12 +29,12 @@ static tg_status check_shape(tg_context *ctx, const tg_nerf *nerf) {
                    wrong);
 }
 
-tg_status nerf_field_init(tg_context *ctx, tg_arena *arena, nerf_field *f, tg_nerf *nerf) {
+tg_status tg_nerf_field_init(tg_context *ctx, tg_arena *arena, nerf_field *f, tg_nerf *nerf) {
     tg_status status = check_shape(ctx, nerf);
     if (status != TG_OK)
         return status;
     const tg_nerf_config *c = &nerf->config;
-    *f = (nerf_field){.kernels = nerf_kernels_for(tg_context_cpu(ctx)),
+    *f = (nerf_field){.kernels = tg_nerf_kernels_for(tg_context_cpu(ctx)),
                       .nerf = nerf,
                       .grid_width = c->num_levels * TG_GRID_FEATURES,
                       .condition = c->cond_out_dim,
@@ -56,13 +56,13 @@ tg_status nerf_field_init(tg_context *ctx, tg_arena *arena, nerf_field *f, tg_ne
         {&f->color[1], nerf->color_net[1], c->hidden_dim_color, 0},
     };
     for (size_t i = 0; i < sizeof(layers) / sizeof(layers[0]) && status == TG_OK; i++)
-        status = nerf_layer_init(ctx, arena, layers[i].layer, layers[i].weight, 0, layers[i].n_in,
-                                 layers[i].rotate, &f->gradient_size);
+        status = tg_nerf_layer_init(ctx, arena, layers[i].layer, layers[i].weight, 0,
+                                    layers[i].n_in, layers[i].rotate, &f->gradient_size);
     if (status != TG_OK)
         return status;
     f->density = f->sigma[2];
     f->density.packed = tg_arena_calloc(
-        arena, sizeof(float) * (size_t)nerf_packed_size(f->density.pad_in, NERF_OUT_BLOCK));
+        arena, sizeof(float) * (size_t)tg_nerf_packed_size(f->density.pad_in, NERF_OUT_BLOCK));
     if (!f->density.packed)
         return tg_fail(ctx, TG_ENOMEM, "no memory for packed weights of the head's training");
 
@@ -101,22 +101,22 @@ tg_status nerf_field_init(tg_context *ctx, tg_arena *arena, nerf_field *f, tg_ne
     return TG_OK;
 }
 
-void nerf_field_pack(nerf_field *f) {
+void tg_nerf_field_pack(nerf_field *f) {
     for (int i = 0; i < 3; i++) {
-        nerf_layer_pack(&f->ambient[i]);
-        nerf_layer_pack(&f->sigma[i]);
+        tg_nerf_layer_pack(&f->ambient[i]);
+        tg_nerf_layer_pack(&f->sigma[i]);
     }
-    nerf_layer_pack(&f->color[0]);
-    nerf_layer_pack(&f->color[1]);
+    tg_nerf_layer_pack(&f->color[0]);
+    tg_nerf_layer_pack(&f->color[1]);
     const float *row = f->density.weight->data; /* row 0 */
     for (int i = 0; i < f->density.n_in; i++)
         f->density.packed[i * NERF_OUT_BLOCK] = row[i];
 }
 
-void nerf_field_frame(const nerf_field *f, const float *condition, const float *code,
-                      float *ambient_bias, float *color_bias) {
-    nerf_frame_bias(f->ambient[0].weight, f->grid_width, f->condition, condition, ambient_bias);
-    nerf_frame_bias(f->color[0].weight, f->color[0].n_in, f->code, code, color_bias);
+void tg_nerf_field_frame(const nerf_field *f, const float *condition, const float *code,
+                         float *ambient_bias, float *color_bias) {
+    tg_nerf_frame_bias(f->ambient[0].weight, f->grid_width, f->condition, condition, ambient_bias);
+    tg_nerf_frame_bias(f->color[0].weight, f->color[0].n_in, f->code, code, color_bias);
 }
 
 static void layer_forward(const nerf_field *f, const nerf_layer *layer, const float *bias,
@@ -144,7 +144,8 @@ static void trunk(const nerf_field *f, const nerf_frame *frame, float *tile) {
     layer_forward(f, &f->sigma[1], NULL, tile + f->s1, tile + f->s2, true);
 }
 
-void nerf_field_density(const nerf_field *f, const nerf_frame *frame, float *tile, float *density) {
+void tg_nerf_field_density(const nerf_field *f, const nerf_frame *frame, float *tile,
+                           float *density) {
     trunk(f, frame, tile);
     f->kernels->forward(f->density.packed, f->density.pad_in, 1, NULL, tile + f->s2,
                         tile + f->color_in, false);
@@ -152,7 +153,8 @@ void nerf_field_density(const nerf_field *f, const nerf_frame *frame, float *til
         density[s] = expf(tile[f->color_in + s]);
 }
 
-void nerf_field_forward(const nerf_field *f, const nerf_frame *frame, float *tile, float *density) {
+void tg_nerf_field_forward(const nerf_field *f, const nerf_frame *frame, float *tile,
+                           float *density) {
     trunk(f, frame, tile);
     layer_forward(f, &f->sigma[2], NULL, tile + f->s2, tile + f->color_in + NERF_SH * NERF_TILE,
                   false);
@@ -164,7 +166,7 @@ void nerf_field_forward(const nerf_field *f, const nerf_frame *frame, float *til
         tile[f->rgb + i] = 1 / (1 + expf(-tile[f->rgb + i]));
 }
 
-void nerf_field_backward(const nerf_field *f, const float *tile, const nerf_field_gradient *g) {
+void tg_nerf_field_backward(const nerf_field *f, const float *tile, const nerf_field_gradient *g) {
     const nerf_kernels *k = f->kernels;
     int64_t third = f->delta_size / 3;
     float *a = g->scratch, *b = a + third, *xt = b + third;
@@ -172,20 +174,20 @@ void nerf_field_backward(const nerf_field *f, const float *tile, const nerf_fiel
     int64_t half = (int64_t)f->grid_width * NERF_TILE;
 
     /* colour: only geo's part of the first layer's input is wanted, rows 16.. of its transpose */
-    nerf_layer_backward(k, &f->color[1], tile + f->c1, g->d_rgb, tile + f->c1, a, false, xt,
-                        g->block);
-    nerf_row_sums(a, f->color[0].n_out, g->d_color_bias);
-    nerf_layer_backward(k, &f->color[0], tile + f->color_in, a, NULL, NULL, false, xt, g->block);
+    tg_nerf_layer_backward(k, &f->color[1], tile + f->c1, g->d_rgb, tile + f->c1, a, false, xt,
+                           g->block);
+    tg_nerf_row_sums(a, f->color[0].n_out, g->d_color_bias);
+    tg_nerf_layer_backward(k, &f->color[0], tile + f->color_in, a, NULL, NULL, false, xt, g->block);
     k->backward_input(f->color[0].packed_t + (int64_t)NERF_SH * f->color[0].pad_out,
                       f->color[0].n_in - NERF_SH, f->color[0].pad_out, a, NULL, b, false);
     memcpy(b + geo, g->d_density, sizeof(float) * NERF_TILE);
     memset(b + geo + NERF_TILE, 0,
            sizeof(float) * (size_t)((int64_t)f->sigma[2].pad_out * NERF_TILE - geo - NERF_TILE));
 
-    nerf_layer_backward(k, &f->sigma[2], tile + f->s2, b, tile + f->s2, a, false, xt, g->block);
-    nerf_layer_backward(k, &f->sigma[1], tile + f->s1, a, tile + f->s1, b, false, xt, g->block);
-    nerf_layer_backward(k, &f->sigma[0], tile + f->features, b, NULL, g->d_features, false, xt,
-                        g->block);
+    tg_nerf_layer_backward(k, &f->sigma[2], tile + f->s2, b, tile + f->s2, a, false, xt, g->block);
+    tg_nerf_layer_backward(k, &f->sigma[1], tile + f->s1, a, tile + f->s1, b, false, xt, g->block);
+    tg_nerf_layer_backward(k, &f->sigma[0], tile + f->features, b, NULL, g->d_features, false, xt,
+                           g->block);
 
     /* ambient: u = (tanh + 1) / 2 */
     float d_u[2 * NERF_TILE] __attribute__((aligned(64)));
@@ -196,18 +198,20 @@ void nerf_field_backward(const nerf_field *f, const float *tile, const nerf_fiel
         float t = tile[f->amb + i];
         a[i] = (0.5f * d_u[i] + g->d_ambient[i]) * (1 - t * t);
     }
-    nerf_layer_backward(k, &f->ambient[2], tile + f->a2, a, tile + f->a2, b, false, xt, g->block);
-    nerf_layer_backward(k, &f->ambient[1], tile + f->a1, b, tile + f->a1, a, false, xt, g->block);
-    nerf_row_sums(a, f->ambient[0].n_out, g->d_ambient_bias);
-    nerf_layer_backward(k, &f->ambient[0], tile + f->features, a, NULL, g->d_features, true, xt,
-                        g->block);
+    tg_nerf_layer_backward(k, &f->ambient[2], tile + f->a2, a, tile + f->a2, b, false, xt,
+                           g->block);
+    tg_nerf_layer_backward(k, &f->ambient[1], tile + f->a1, b, tile + f->a1, a, false, xt,
+                           g->block);
+    tg_nerf_row_sums(a, f->ambient[0].n_out, g->d_ambient_bias);
+    tg_nerf_layer_backward(k, &f->ambient[0], tile + f->features, a, NULL, g->d_features, true, xt,
+                           g->block);
 }
 
-void nerf_field_add_gradient(const nerf_field *f, const float *block) {
+void tg_nerf_field_add_gradient(const nerf_field *f, const float *block) {
     for (int i = 0; i < 3; i++) {
-        nerf_layer_add_gradient(&f->ambient[i], block);
-        nerf_layer_add_gradient(&f->sigma[i], block);
+        tg_nerf_layer_add_gradient(&f->ambient[i], block);
+        tg_nerf_layer_add_gradient(&f->sigma[i], block);
     }
-    nerf_layer_add_gradient(&f->color[0], block);
-    nerf_layer_add_gradient(&f->color[1], block);
+    tg_nerf_layer_add_gradient(&f->color[0], block);
+    tg_nerf_layer_add_gradient(&f->color[1], block);
 }

@@ -35,21 +35,21 @@ typedef struct {
 
 /* TG_EUSAGE when the model has a shape that cannot be trained here: smoothstep grids,
  * other numbers of layers, more than one cascade. */
-tg_status nerf_field_init(tg_context *ctx, tg_arena *arena, nerf_field *field, tg_nerf *nerf);
+tg_status tg_nerf_field_init(tg_context *ctx, tg_arena *arena, nerf_field *field, tg_nerf *nerf);
 /* After the parameters changed. */
-void nerf_field_pack(nerf_field *field);
+void tg_nerf_field_pack(nerf_field *field);
 /* Biases of a frame: condition [cond_out_dim], code [individual_embedding_dim]. */
-void nerf_field_frame(const nerf_field *field, const float *condition, const float *code,
-                      float *ambient_bias, float *color_bias);
+void tg_nerf_field_frame(const nerf_field *field, const float *condition, const float *code,
+                         float *ambient_bias, float *color_bias);
 
 /* Density of the points at tile + field->u3 ([3][NERF_TILE], in [0,1]): fills everything up to s2,
  * density[NERF_TILE] = exp of the density row. The short pass for the occupancy grid. */
-void nerf_field_density(const nerf_field *field, const nerf_frame *frame, float *tile,
-                        float *density);
+void tg_nerf_field_density(const nerf_field *field, const nerf_frame *frame, float *tile,
+                           float *density);
 /* Density and colour; rows color_in .. color_in + 16 hold SH of the directions beforehand. rgb is
  * [3][NERF_TILE] at tile + field->rgb. */
-void nerf_field_forward(const nerf_field *field, const nerf_frame *frame, float *tile,
-                        float *density);
+void tg_nerf_field_forward(const nerf_field *field, const nerf_frame *frame, float *tile,
+                           float *density);
 
 /* Gradients of a tile given those of density (already times exp), of colour before the sigmoid and
  * of the ambient coordinates (regulariser; after tanh). d_features [2*grid_width][NERF_TILE] are
@@ -64,9 +64,10 @@ typedef struct {
     float *d_ambient_bias, *d_color_bias;
     float *scratch;
 } nerf_field_gradient;
-void nerf_field_backward(const nerf_field *field, const float *tile, const nerf_field_gradient *g);
+void tg_nerf_field_backward(const nerf_field *field, const float *tile,
+                            const nerf_field_gradient *g);
 
 /* Adds a block of weight gradients to the parameters' gradients. */
-void nerf_field_add_gradient(const nerf_field *field, const float *block);
+void tg_nerf_field_add_gradient(const nerf_field *field, const float *block);
 
 #endif

@@ -20,14 +20,14 @@ static int64_t torso_cells(const tg_nerf *nerf) {
     return (int64_t)nerf->config.grid_size * nerf->config.grid_size;
 }
 
-tg_status nerf_state_save(tg_context *ctx, const char *path, const tg_nerf *nerf,
-                          const nerf_adam *adam, int64_t step, double seconds) {
+tg_status tg_nerf_state_save(tg_context *ctx, const char *path, const tg_nerf *nerf,
+                             const nerf_adam *adam, int64_t step, double seconds) {
     tg_st_writer *w = tg_st_writer_create();
     char number[64];
     if (!w)
         return no_memory(ctx, path);
     int64_t cells = (int64_t)nerf->cells, flat = torso_cells(nerf);
-    bool good = nerf_adam_store(adam, w);
+    bool good = tg_nerf_adam_store(adam, w);
     for (int i = 0; i < tg_params_count(nerf->params); i++) {
         const tg_param *p = tg_params_at(nerf->params, i);
         good = good &&
@@ -39,7 +39,7 @@ tg_status nerf_state_save(tg_context *ctx, const char *path, const tg_nerf *nerf
                tg_st_add_f32(w, "density_grid_torso", TG_F32, 1, &flat, nerf->density_grid_torso);
     snprintf(number, sizeof(number), "%lld", (long long)step);
     good = good && tg_st_add_meta(w, "step", number);
-    snprintf(number, sizeof(number), "%lld", (long long)nerf_adam_steps(adam));
+    snprintf(number, sizeof(number), "%lld", (long long)tg_nerf_adam_steps(adam));
     good = good && tg_st_add_meta(w, "adam_steps", number);
     snprintf(number, sizeof(number), "%.3f", seconds);
     good = good && tg_st_add_meta(w, "seconds", number);
@@ -53,8 +53,8 @@ static double meta_number(const tg_st *st, const char *key) {
     return text ? strtod(text, NULL) : NAN;
 }
 
-tg_status nerf_state_load(tg_context *ctx, const char *path, tg_nerf *nerf, nerf_adam *adam,
-                          int64_t *step, double *seconds) {
+tg_status tg_nerf_state_load(tg_context *ctx, const char *path, tg_nerf *nerf, nerf_adam *adam,
+                             int64_t *step, double *seconds) {
     tg_st *st = NULL;
     tg_status status = tg_st_open(ctx, path, &st);
     if (status != TG_OK)
@@ -78,7 +78,7 @@ tg_status nerf_state_load(tg_context *ctx, const char *path, tg_nerf *nerf, nerf
                          path);
     if (status == TG_OK) {
         *step = (int64_t)at;
-        status = nerf_adam_load(ctx, adam, st, (int64_t)adam_steps);
+        status = tg_nerf_adam_load(ctx, adam, st, (int64_t)adam_steps);
     }
     tg_st_close(&st);
     return status;
@@ -110,7 +110,7 @@ static bool add_half(tg_st_writer *w, const tg_nerf *nerf, bool torso) {
     return good && tg_st_add_raw(w, name, TG_U8, 1, &bytes, nerf->bitfield);
 }
 
-tg_status nerf_model_save(tg_context *ctx, const char *path, const tg_nerf *nerf, bool torso) {
+tg_status tg_nerf_model_save(tg_context *ctx, const char *path, const tg_nerf *nerf, bool torso) {
     tg_st_writer *w = tg_st_writer_create();
     tg_json *config = tg_json_new_object();
     char *text = NULL;
@@ -126,7 +126,7 @@ tg_status nerf_model_save(tg_context *ctx, const char *path, const tg_nerf *nerf
     return status;
 }
 
-tg_status nerf_model_warm(tg_context *ctx, const char *path, tg_nerf *nerf, bool torso) {
+tg_status tg_nerf_model_warm(tg_context *ctx, const char *path, tg_nerf *nerf, bool torso) {
     tg_st *st = NULL;
     tg_status status = tg_st_open(ctx, path, &st);
     if (status != TG_OK)
@@ -215,8 +215,8 @@ static tg_status log_failed(tg_context *ctx, const nerf_log *log) {
                    log->path, strerror(errno));
 }
 
-tg_status nerf_log_open(tg_context *ctx, nerf_log *log, const char *state, const char *name,
-                        const char *header) {
+tg_status tg_nerf_log_open(tg_context *ctx, nerf_log *log, const char *state, const char *name,
+                           const char *header) {
     snprintf(log->path, sizeof(log->path), "%s/%s", state, name);
     bool old = tg_file_exists(log->path);
     log->file = fopen(log->path, "a");
@@ -225,7 +225,7 @@ tg_status nerf_log_open(tg_context *ctx, nerf_log *log, const char *state, const
     return TG_OK;
 }
 
-tg_status nerf_log_line(tg_context *ctx, nerf_log *log, const char *format, ...) {
+tg_status tg_nerf_log_line(tg_context *ctx, nerf_log *log, const char *format, ...) {
     va_list args;
     va_start(args, format);
     int written = vfprintf(log->file, format, args);
@@ -235,7 +235,7 @@ tg_status nerf_log_line(tg_context *ctx, nerf_log *log, const char *format, ...)
     return TG_OK;
 }
 
-void nerf_log_close(nerf_log *log) {
+void tg_nerf_log_close(nerf_log *log) {
     if (log->file)
         fclose(log->file);
     log->file = NULL;
@@ -244,8 +244,8 @@ void nerf_log_close(nerf_log *log) {
 /* ---- contact sheets
  * ------------------------------------------------------------------------------ */
 
-tg_status nerf_sheet_init(tg_context *ctx, nerf_sheet *sheet, int columns, int rows, int width,
-                          int height) {
+tg_status tg_nerf_sheet_init(tg_context *ctx, nerf_sheet *sheet, int columns, int rows, int width,
+                             int height) {
     *sheet = (nerf_sheet){columns, rows, width, height, NULL};
     if (columns == 0)
         return TG_OK;
@@ -255,7 +255,7 @@ tg_status nerf_sheet_init(tg_context *ctx, nerf_sheet *sheet, int columns, int r
     return sheet->rgb ? TG_OK : tg_fail(ctx, TG_ENOMEM, "no memory for a contact sheet");
 }
 
-void nerf_sheet_put(nerf_sheet *sheet, int column, int row, const uint8_t *rgb) {
+void tg_nerf_sheet_put(nerf_sheet *sheet, int column, int row, const uint8_t *rgb) {
     size_t line = (size_t)sheet->width * 3;
     for (int y = 0; y < sheet->height; y++) {
         size_t at = (size_t)(row * sheet->height + y) * (size_t)sheet->columns + (size_t)column;
@@ -263,12 +263,12 @@ void nerf_sheet_put(nerf_sheet *sheet, int column, int row, const uint8_t *rgb) 
     }
 }
 
-tg_status nerf_sheet_write(tg_context *ctx, const nerf_sheet *sheet, const char *path) {
+tg_status tg_nerf_sheet_write(tg_context *ctx, const nerf_sheet *sheet, const char *path) {
     return tg_image_write(ctx, path, sheet->columns * sheet->width, sheet->rows * sheet->height, 3,
                           sheet->rgb);
 }
 
-void nerf_sheet_free(nerf_sheet *sheet) {
+void tg_nerf_sheet_free(nerf_sheet *sheet) {
     tg_free(sheet->rgb);
     sheet->rgb = NULL;
 }

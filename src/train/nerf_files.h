@@ -14,37 +14,37 @@ enum { NERF_TRAIN_RESOLUTION = 512 };
 
 /* Everything a run needs to go on: parameters and moments of the optimizer's half of the model in
  * float32, occupancy, step and seconds. Written under another name and renamed. */
-tg_status nerf_state_save(tg_context *ctx, const char *path, const tg_nerf *nerf,
-                          const nerf_adam *adam, int64_t step, double seconds);
-tg_status nerf_state_load(tg_context *ctx, const char *path, tg_nerf *nerf, nerf_adam *adam,
-                          int64_t *step, double *seconds);
+tg_status tg_nerf_state_save(tg_context *ctx, const char *path, const tg_nerf *nerf,
+                             const nerf_adam *adam, int64_t step, double seconds);
+tg_status tg_nerf_state_load(tg_context *ctx, const char *path, tg_nerf *nerf, nerf_adam *adam,
+                             int64_t *step, double *seconds);
 
 /* Head ("render.head.") or torso ("render.torso.") as an identity has them, configuration in
  * "talkgen.config". */
-tg_status nerf_model_save(tg_context *ctx, const char *path, const tg_nerf *nerf, bool torso);
+tg_status tg_nerf_model_save(tg_context *ctx, const char *path, const tg_nerf *nerf, bool torso);
 /* Start values from such a file: tensors of equal shape are taken, individual codes are not. */
-tg_status nerf_model_warm(tg_context *ctx, const char *path, tg_nerf *nerf, bool torso);
+tg_status tg_nerf_model_warm(tg_context *ctx, const char *path, tg_nerf *nerf, bool torso);
 
 typedef struct {
     FILE *file;
     char path[1200];
 } nerf_log;
 /* Appends to state/name; a new file starts with the header. */
-tg_status nerf_log_open(tg_context *ctx, nerf_log *log, const char *state, const char *name,
-                        const char *header);
-tg_status nerf_log_line(tg_context *ctx, nerf_log *log, const char *format, ...)
+tg_status tg_nerf_log_open(tg_context *ctx, nerf_log *log, const char *state, const char *name,
+                           const char *header);
+tg_status tg_nerf_log_line(tg_context *ctx, nerf_log *log, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-void nerf_log_close(nerf_log *log);
+void tg_nerf_log_close(nerf_log *log);
 
 /* columns x rows pictures of one size. */
 typedef struct {
     int columns, rows, width, height;
     uint8_t *rgb;
 } nerf_sheet;
-tg_status nerf_sheet_init(tg_context *ctx, nerf_sheet *sheet, int columns, int rows, int width,
-                          int height);
-void nerf_sheet_put(nerf_sheet *sheet, int column, int row, const uint8_t *rgb);
-tg_status nerf_sheet_write(tg_context *ctx, const nerf_sheet *sheet, const char *path);
-void nerf_sheet_free(nerf_sheet *sheet);
+tg_status tg_nerf_sheet_init(tg_context *ctx, nerf_sheet *sheet, int columns, int rows, int width,
+                             int height);
+void tg_nerf_sheet_put(nerf_sheet *sheet, int column, int row, const uint8_t *rgb);
+tg_status tg_nerf_sheet_write(tg_context *ctx, const nerf_sheet *sheet, const char *path);
+void tg_nerf_sheet_free(nerf_sheet *sheet);
 
 #endif

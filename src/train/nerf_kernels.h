@@ -48,7 +48,7 @@ typedef struct {
 } nerf_adam_rule;
 
 typedef struct {
-    /* y[n_out] = w x + bias, through ReLU when asked. w packed by nerf_layer_pack; rows of y are
+    /* y[n_out] = w x + bias, through ReLU when asked. w packed by tg_nerf_layer_pack; rows of y are
      * written up to n_out rounded up to NERF_OUT_BLOCK (the rest are zero weights). bias [n_out] or
      * NULL.
      */
@@ -78,14 +78,14 @@ typedef struct {
                  float *v);
 } nerf_kernels;
 
-extern const nerf_kernels nerf_kernels_portable;
-extern const nerf_kernels nerf_kernels_avx2;
-extern const nerf_kernels nerf_kernels_avx512;
+extern const nerf_kernels tg_nerf_kernels_portable;
+extern const nerf_kernels tg_nerf_kernels_avx2;
+extern const nerf_kernels tg_nerf_kernels_avx512;
 
 /* Fastest table for a CPU level. */
-const nerf_kernels *nerf_kernels_for(tg_cpu_level level);
+const nerf_kernels *tg_nerf_kernels_for(tg_cpu_level level);
 
 /* Floats that a packed [n_out,n_in] matrix needs, blocks of [n_in][NERF_OUT_BLOCK]. */
-int64_t nerf_packed_size(int n_in, int n_out);
+int64_t tg_nerf_packed_size(int n_in, int n_out);
 
 #endif

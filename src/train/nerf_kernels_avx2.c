@@ -3,8 +3,7 @@
 #define LANES     8
 #define BLOCK_OUT 4
 #define BLOCK_VEC 2
-#define UNROLL    _Pragma("GCC unroll 16")
-#define TABLE     nerf_kernels_avx2
+#define TABLE     tg_nerf_kernels_avx2
 
 #define floor_vec(v) ((vf)_mm256_floor_ps((__m256)(v)))
 #define sqrt_vec(v)  ((vf)_mm256_sqrt_ps((__m256)(v)))

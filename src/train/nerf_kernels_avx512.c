@@ -3,8 +3,7 @@
 #define LANES     16
 #define BLOCK_OUT 8
 #define BLOCK_VEC 2
-#define UNROLL    _Pragma("GCC unroll 16")
-#define TABLE     nerf_kernels_avx512
+#define TABLE     tg_nerf_kernels_avx512
 
 #define floor_vec(v) ((vf)_mm512_floor_ps((__m512)(v)))
 #define sqrt_vec(v)  ((vf)_mm512_sqrt_ps((__m512)(v)))

@@ -165,7 +165,7 @@ static void adam(const nerf_adam_rule *rule, int64_t n, float *value, float *gra
     }
 }
 
-const nerf_kernels nerf_kernels_portable = {
+const nerf_kernels tg_nerf_kernels_portable = {
     .forward = forward,
     .backward_input = backward_input,
     .backward_weight = backward_weight,

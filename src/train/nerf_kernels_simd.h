@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#define UNROLLED(i, n) _Pragma("GCC unroll 16") for (int i = 0; i < (n); i++)
+
 enum { VECS = NERF_TILE / LANES };
 
 typedef float vf __attribute__((vector_size(LANES * 4), may_alias));
@@ -31,11 +33,14 @@ static inline __attribute__((always_inline)) void dense_block(const float *w, in
                                                               vf acc[BLOCK_OUT][BLOCK_VEC]) {
     for (int k = 0; k < n; k++) {
         vf xv[BLOCK_VEC];
-        UNROLL for (int v = 0; v < BLOCK_VEC; v++) xv[v] =
-            *(const vf *)(x + k * NERF_TILE + v * LANES);
-        UNROLL for (int o = 0; o < BLOCK_OUT; o++) {
+        UNROLLED(v, BLOCK_VEC) {
+            xv[v] = *(const vf *)(x + k * NERF_TILE + v * LANES);
+        }
+        UNROLLED(o, BLOCK_OUT) {
             vf weight = splat(w[k * NERF_OUT_BLOCK + o]);
-            UNROLL for (int v = 0; v < BLOCK_VEC; v++) acc[o][v] += weight * xv[v];
+            UNROLLED(v, BLOCK_VEC) {
+                acc[o][v] += weight * xv[v];
+            }
         }
     }
 }
@@ -46,19 +51,22 @@ static void forward(const float *w, int n_in, int n_out, const float *bias, cons
         for (int sub = 0; sub < NERF_OUT_BLOCK; sub += BLOCK_OUT)
             for (int v0 = 0; v0 < VECS; v0 += BLOCK_VEC) {
                 vf acc[BLOCK_OUT][BLOCK_VEC];
-                UNROLL for (int o = 0; o < BLOCK_OUT; o++) {
+                UNROLLED(o, BLOCK_OUT) {
                     int out = o0 + sub + o;
                     vf start = splat(bias && out < n_out ? bias[out] : 0);
-                    UNROLL for (int v = 0; v < BLOCK_VEC; v++) acc[o][v] = start;
+                    UNROLLED(v, BLOCK_VEC) {
+                        acc[o][v] = start;
+                    }
                 }
                 dense_block(w + sub, n_in, x + v0 * LANES, acc);
                 float *to = y + (o0 + sub) * NERF_TILE + v0 * LANES;
-                UNROLL for (int o = 0; o < BLOCK_OUT; o++)
-                    UNROLL for (int v = 0; v < BLOCK_VEC; v++) {
-                    vf r = acc[o][v];
-                    if (relu)
-                        r = select_vec(r > splat(0), r, splat(0));
-                    *(vf *)(to + o * NERF_TILE + v * LANES) = r;
+                UNROLLED(o, BLOCK_OUT) {
+                    UNROLLED(v, BLOCK_VEC) {
+                        vf r = acc[o][v];
+                        if (relu)
+                            r = select_vec(r > splat(0), r, splat(0));
+                        *(vf *)(to + o * NERF_TILE + v * LANES) = r;
+                    }
                 }
             }
 }
@@ -69,14 +77,17 @@ static void backward_input(const float *wt, int n_in, int n_out, const float *dy
         for (int sub = 0; sub < NERF_OUT_BLOCK; sub += BLOCK_OUT)
             for (int v0 = 0; v0 < VECS; v0 += BLOCK_VEC) {
                 vf acc[BLOCK_OUT][BLOCK_VEC];
-                UNROLL for (int o = 0; o < BLOCK_OUT; o++)
-                    UNROLL for (int v = 0; v < BLOCK_VEC; v++) acc[o][v] = splat(0);
+                UNROLLED(o, BLOCK_OUT) {
+                    UNROLLED(v, BLOCK_VEC) {
+                        acc[o][v] = splat(0);
+                    }
+                }
                 dense_block(wt + sub, n_out, dy + v0 * LANES, acc);
-                UNROLL for (int o = 0; o < BLOCK_OUT; o++) {
+                UNROLLED(o, BLOCK_OUT) {
                     if (i0 + sub + o >= n_in)
                         break;
                     int64_t at = (int64_t)(i0 + sub + o) * NERF_TILE + v0 * LANES;
-                    UNROLL for (int v = 0; v < BLOCK_VEC; v++) {
+                    UNROLLED(v, BLOCK_VEC) {
                         vf r = acc[o][v];
                         if (act)
                             r = select_vec(*(const vf *)(act + at + v * LANES) > splat(0), r,
@@ -93,19 +104,28 @@ static void backward_input(const float *wt, int n_in, int n_out, const float *dy
 static inline __attribute__((always_inline)) void
 weight_block(int n_in, const float *dy, const float *xt, float *dw, int vecs) {
     vf acc[BLOCK_OUT][BLOCK_VEC];
-    UNROLL for (int o = 0; o < BLOCK_OUT; o++) UNROLL for (int v = 0; v < vecs; v++) acc[o][v] =
-        *(const vf_unaligned *)(dw + (int64_t)o * n_in + v * LANES);
-    for (int s = 0; s < NERF_TILE; s++) {
-        vf xv[BLOCK_VEC];
-        UNROLL for (int v = 0; v < vecs; v++) xv[v] =
-            *(const vf_unaligned *)(xt + s * n_in + v * LANES);
-        UNROLL for (int o = 0; o < BLOCK_OUT; o++) {
-            vf g = splat(dy[o * NERF_TILE + s]);
-            UNROLL for (int v = 0; v < vecs; v++) acc[o][v] += g * xv[v];
+    UNROLLED(o, BLOCK_OUT) {
+        UNROLLED(v, vecs) {
+            acc[o][v] = *(const vf_unaligned *)(dw + (int64_t)o * n_in + v * LANES);
         }
     }
-    UNROLL for (int o = 0; o < BLOCK_OUT; o++) UNROLL for (int v = 0; v < vecs; v++) *
-        (vf_unaligned *)(dw + (int64_t)o * n_in + v * LANES) = acc[o][v];
+    for (int s = 0; s < NERF_TILE; s++) {
+        vf xv[BLOCK_VEC];
+        UNROLLED(v, vecs) {
+            xv[v] = *(const vf_unaligned *)(xt + s * n_in + v * LANES);
+        }
+        UNROLLED(o, BLOCK_OUT) {
+            vf g = splat(dy[o * NERF_TILE + s]);
+            UNROLLED(v, vecs) {
+                acc[o][v] += g * xv[v];
+            }
+        }
+    }
+    UNROLLED(o, BLOCK_OUT) {
+        UNROLLED(v, vecs) {
+            *(vf_unaligned *)(dw + (int64_t)o * n_in + v * LANES) = acc[o][v];
+        }
+    }
 }
 
 static void backward_weight(int n_in, int n_out, const float *dy, const float *xt, float *dw) {
@@ -145,8 +165,9 @@ static inline vi inside_mask(int dims, const float *u, int v) {
 
 static inline __attribute__((always_inline)) void
 locate_vec(int dims, const nerf_level *level, const float *u, int v, vi inside, located *at) {
-    UNROLL for (int d = 0; d < dims; d++) {
-        vf x = (vf)((vi) * (const vf *)(u + d * NERF_TILE + v * LANES) & inside);
+    UNROLLED(d, dims) {
+        vf x = *(const vf *)(u + d * NERF_TILE + v * LANES);
+        x = (vf)((vi)x & inside);
         vf pos = x * splat(level->scale) + splat(0.5f);
         vf low = floor_vec(pos);
         at->frac[d] = pos - low;
@@ -168,7 +189,7 @@ static inline __attribute__((always_inline)) vu corner_vec(int dims, bool hashed
                                                            vf *weight) {
     vu index = (vu){0};
     vf w = splat(1);
-    UNROLL for (int d = 0; d < dims; d++) {
+    UNROLLED(d, dims) {
         w *= side(at->frac[d], corner >> d & 1);
         vu part = at->base[d];
         if (corner >> d & 1)
@@ -189,7 +210,7 @@ static inline __attribute__((always_inline)) void encode_level(int look, bool ha
     located at;
     vf f0 = splat(0), f1 = splat(0);
     locate_vec(look, level, u, v, inside, &at);
-    UNROLL for (int corner = 0; corner < 1 << look; corner++) {
+    UNROLLED(corner, 1 << look) {
         vf w, a, b;
         vu row = corner_vec(look, hashed, level, &at, corner, &w);
         gather_pairs(table, row, &a, &b);
@@ -225,22 +246,26 @@ slope_level(int look, bool hashed, const nerf_level *level, const float *table, 
     vf g0 = *(const vf *)(g + v * LANES), g1 = *(const vf *)(g + NERF_TILE + v * LANES);
     vf part[3] = {splat(0), splat(0), splat(0)};
     locate_vec(look, level, u, v, inside, &at);
-    UNROLL for (int corner = 0; corner < 1 << look; corner++) {
+    UNROLLED(corner, 1 << look) {
         vf w, a, b;
         vu row = corner_vec(look, hashed, level, &at, corner, &w);
         gather_pairs(table, row, &a, &b);
         vf value = g0 * a + g1 * b;
-        UNROLL for (int d = 0; d < look; d++) {
+        UNROLLED(d, look) {
             vf slope = value;
-            UNROLL for (int e = 0; e < look; e++) if (e != d) slope *=
-                side(at.frac[e], corner >> e & 1);
+            UNROLLED(e, look) {
+                if (e != d)
+                    slope *= side(at.frac[e], corner >> e & 1);
+            }
             if (corner >> d & 1)
                 part[d] += slope;
             else
                 part[d] -= slope;
         }
     }
-    UNROLL for (int d = 0; d < look; d++) sum[d] += part[d] * splat(level->scale);
+    UNROLLED(d, look) {
+        sum[d] += part[d] * splat(level->scale);
+    }
 }
 
 static void encode_backward(const tg_grid *grid, const float *table, const float *u,
@@ -275,16 +300,18 @@ scatter_tile(int look, bool hashed, const tg_grid *grid, const nerf_level *level
         vf g0 = *(const vf *)(g + v * LANES), g1 = *(const vf *)(g + NERF_TILE + v * LANES);
         *(vi *)(valid + v * LANES) = inside & ((g0 != splat(0)) | (g1 != splat(0)));
         locate_vec(look, level, u, v, inside, &at);
-        UNROLL for (int corner = 0; corner < 1 << look; corner++) *
-            (vu *)(rows[corner] + v * LANES) =
-            corner_vec(look, hashed, level, &at, corner, (vf *)(weights[corner] + v * LANES));
+        UNROLLED(corner, 1 << look) {
+            *(vu *)(rows[corner] + v * LANES) =
+                corner_vec(look, hashed, level, &at, corner, (vf *)(weights[corner] + v * LANES));
+        }
     }
     for (int s = 0; s < NERF_TILE; s++) {
         if (!valid[s])
             continue;
         pair value = {g[s], g[NERF_TILE + s]};
-        UNROLL for (int corner = 0; corner < 1 << look; corner++) *
-            (pair *)(grad + 2 * (size_t)rows[corner][s]) += value * weights[corner][s];
+        UNROLLED(corner, 1 << look) {
+            *(pair *)(grad + 2 * (size_t)rows[corner][s]) += value * weights[corner][s];
+        }
     }
 }
 
@@ -314,7 +341,9 @@ static void adam(const nerf_adam_rule *rule, int64_t n, float *value, float *gra
             uint64_t any[LANES / 2];
             memcpy(any, &touched, sizeof(any));
             uint64_t all = 0;
-            UNROLL for (int k = 0; k < LANES / 2; k++) all |= any[k];
+            UNROLLED(k, LANES / 2) {
+                all |= any[k];
+            }
             if (!all)
                 continue;
         } else {
@@ -330,7 +359,7 @@ static void adam(const nerf_adam_rule *rule, int64_t n, float *value, float *gra
         *(vf_unaligned *)(value + i) = select_vec(touched, moved, x);
         *(vf_unaligned *)(grad + i) = splat(0);
     }
-    nerf_kernels_portable.adam(rule, n - i, value + i, grad + i, m + i, v + i);
+    tg_nerf_kernels_portable.adam(rule, n - i, value + i, grad + i, m + i, v + i);
 }
 
 const nerf_kernels TABLE = {

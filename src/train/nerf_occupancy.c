@@ -69,8 +69,8 @@ static void carve_range(void *arg, int64_t begin, int64_t end, int worker) {
     }
 }
 
-tg_status nerf_occupancy_create(tg_context *ctx, tg_nerf *nerf, const tg_dataset *dataset,
-                                bool fresh, nerf_occupancy **out) {
+tg_status tg_nerf_occupancy_create(tg_context *ctx, tg_nerf *nerf, const tg_dataset *dataset,
+                                   bool fresh, nerf_occupancy **out) {
     nerf_occupancy *o = *out = tg_calloc(sizeof(*o));
     carve_job job = {.nerf = nerf, .dataset = dataset};
     int64_t all = (int64_t)nerf->cells;
@@ -113,11 +113,11 @@ tg_status nerf_occupancy_create(tg_context *ctx, tg_nerf *nerf, const tg_dataset
     }
     tg_free(job.inside);
     if (status != TG_OK)
-        nerf_occupancy_destroy(out);
+        tg_nerf_occupancy_destroy(out);
     return status;
 }
 
-void nerf_occupancy_destroy(nerf_occupancy **occupancy) {
+void tg_nerf_occupancy_destroy(nerf_occupancy **occupancy) {
     if (!*occupancy)
         return;
     tg_free((*occupancy)->cell);
@@ -129,7 +129,7 @@ void nerf_occupancy_destroy(nerf_occupancy **occupancy) {
     *occupancy = NULL;
 }
 
-int64_t nerf_occupancy_cells(const nerf_occupancy *o) {
+int64_t tg_nerf_occupancy_cells(const nerf_occupancy *o) {
     return o->cells;
 }
 
@@ -151,7 +151,7 @@ static void density_range(void *arg, int64_t begin, int64_t end, int worker) {
                 tile[o->field->u3 + d * NERF_TILE + s] =
                     ((float)cell[d] + ((float)(bits & 1023) + 0.5f) / 1024) * inverse;
         }
-        nerf_field_density(o->field, &frame, tile, density);
+        tg_nerf_field_density(o->field, &frame, tile, density);
         for (int s = 0; s < NERF_TILE && first + s < o->cells; s++)
             o->fresh[o->cell[first + s]] = density[s];
     }
@@ -172,10 +172,10 @@ static float neighbourhood(const nerf_occupancy *o, uint32_t code) {
     return best;
 }
 
-tg_status nerf_occupancy_refresh(tg_context *ctx, nerf_occupancy *o, nerf_stepper *stepper,
-                                 const nerf_step_frame *frames, int n, const tg_rng *rng,
-                                 int64_t round) {
-    o->field = nerf_stepper_field(stepper);
+tg_status tg_nerf_occupancy_refresh(tg_context *ctx, nerf_occupancy *o, nerf_stepper *stepper,
+                                    const nerf_step_frame *frames, int n, const tg_rng *rng,
+                                    int64_t round) {
+    o->field = tg_nerf_stepper_field(stepper);
     o->rng = *rng;
     o->round = round;
     o->conditions = n;
@@ -185,7 +185,7 @@ tg_status nerf_occupancy_refresh(tg_context *ctx, nerf_occupancy *o, nerf_steppe
         if (!o->tiles)
             return tg_fail(ctx, TG_ENOMEM, "no memory for the occupancy grid");
     }
-    tg_status status = nerf_step_biases(ctx, stepper, frames, n, o->ambient, o->color);
+    tg_status status = tg_nerf_step_biases(ctx, stepper, frames, n, o->ambient, o->color);
     if (status != TG_OK)
         return status;
     int64_t tiles = (o->cells + NERF_TILE - 1) / NERF_TILE;
@@ -199,7 +199,7 @@ tg_status nerf_occupancy_refresh(tg_context *ctx, nerf_occupancy *o, nerf_steppe
     return TG_OK;
 }
 
-double nerf_occupancy_share(const tg_nerf *nerf) {
+double tg_nerf_occupancy_share(const tg_nerf *nerf) {
     int64_t set = 0;
     for (size_t i = 0; i < nerf->bitfield_bytes; i++)
         set += __builtin_popcount(nerf->bitfield[i]);

@@ -12,7 +12,7 @@ typedef struct {
     float t, dt, density, weight; /* t behind the sample */
     float transmittance;          /* behind the sample; negative: hidden by earlier samples */
     float rgb[3], sum[3];         /* colour; colour accumulated up to and with the sample */
-    float d_spread; /* of the distortion with respect to density */
+    float d_spread;               /* of the distortion with respect to density */
 } sample;
 
 typedef struct {
@@ -35,17 +35,18 @@ struct nerf_ray_scratch {
     float *d_tile; /* density, rgb[8], ambient[2] rows */
 };
 
-int nerf_block_tiles(int max_steps) {
+int tg_nerf_block_tiles(int max_steps) {
     int rounds = (max_steps + NERF_ROUND_SAMPLES - 1) / NERF_ROUND_SAMPLES;
     return (NERF_BLOCK_RAYS * max_steps + NERF_TILE - 1) / NERF_TILE + rounds;
 }
 
-nerf_ray_scratch *nerf_ray_scratch_create(tg_arena *arena, const nerf_field *field, int max_steps) {
+nerf_ray_scratch *tg_nerf_ray_scratch_create(tg_arena *arena, const nerf_field *field,
+                                             int max_steps) {
     nerf_ray_scratch *w = tg_arena_calloc(arena, sizeof(*w));
     if (!w)
         return NULL;
     w->max_steps = max_steps;
-    w->max_tiles = nerf_block_tiles(max_steps);
+    w->max_tiles = tg_nerf_block_tiles(max_steps);
     size_t tiles = (size_t)w->max_tiles;
     w->tiles = tg_arena_calloc(arena, sizeof(float) * tiles * (size_t)field->tile_size);
     w->density = tg_arena_calloc(arena, sizeof(float) * tiles * NERF_TILE);
@@ -80,7 +81,7 @@ static void run_tile(const nerf_field *field, nerf_ray_scratch *w, const nerf_fr
         for (int d = 0; d < NERF_SH; d++)
             at[field->color_in + d * NERF_TILE + s] = at[field->color_in + d * NERF_TILE];
     }
-    nerf_field_forward(field, frame, at, w->density + tile * NERF_TILE);
+    tg_nerf_field_forward(field, frame, at, w->density + tile * NERF_TILE);
 }
 
 /* One round of marching: appends samples and evaluates them. Returns the new sample count. */
@@ -270,14 +271,14 @@ static void backward(const nerf_field *field, nerf_ray_scratch *w, const nerf_ra
                                         .d_ambient_bias = out->d_ambient_bias,
                                         .d_color_bias = out->d_color_bias,
                                         .scratch = w->delta};
-        nerf_field_backward(field, at, &gradient);
+        tg_nerf_field_backward(field, at, &gradient);
     }
 }
 
-nerf_block_result nerf_rays_run(const nerf_field *field, nerf_ray_scratch *w,
-                                const nerf_frame *frame, const nerf_ray *rays, int n,
-                                const nerf_loss_weights *weights,
-                                const nerf_block_gradient *gradient, float *rgb) {
+nerf_block_result tg_nerf_rays_run(const nerf_field *field, nerf_ray_scratch *w,
+                                   const nerf_frame *frame, const nerf_ray *rays, int n,
+                                   const nerf_loss_weights *weights,
+                                   const nerf_block_gradient *gradient, float *rgb) {
     nerf_block_result result = {0};
     ray_gradient gradients[NERF_BLOCK_RAYS];
     int samples = 0, tiles = 0;

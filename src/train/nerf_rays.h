@@ -46,11 +46,13 @@ typedef struct {
 
 /* Scratch of one worker. */
 typedef struct nerf_ray_scratch nerf_ray_scratch;
-nerf_ray_scratch *nerf_ray_scratch_create(tg_arena *arena, const nerf_field *field, int max_steps);
+nerf_ray_scratch *tg_nerf_ray_scratch_create(tg_arena *arena, const nerf_field *field,
+                                             int max_steps);
 /* Tiles that a block of rays can fill at most. */
-int nerf_block_tiles(int max_steps);
+int tg_nerf_block_tiles(int max_steps);
 
-/* Outputs of a block. store has nerf_block_tiles entries, the used ones are counted in *tiles. */
+/* Outputs of a block. store has tg_nerf_block_tiles entries, the used ones are counted in *tiles.
+ */
 typedef struct {
     float *block; /* weight gradients, added to */
     float *d_ambient_bias, *d_color_bias;
@@ -60,9 +62,9 @@ typedef struct {
 
 /* rays: n <= NERF_BLOCK_RAYS of the frame. gradient NULL: only the result, and rgb [n,3] when not
  * NULL gets the composite. */
-nerf_block_result nerf_rays_run(const nerf_field *field, nerf_ray_scratch *scratch,
-                                const nerf_frame *frame, const nerf_ray *rays, int n,
-                                const nerf_loss_weights *weights,
-                                const nerf_block_gradient *gradient, float *rgb);
+nerf_block_result tg_nerf_rays_run(const nerf_field *field, nerf_ray_scratch *scratch,
+                                   const nerf_frame *frame, const nerf_ray *rays, int n,
+                                   const nerf_loss_weights *weights,
+                                   const nerf_block_gradient *gradient, float *rgb);
 
 #endif

@@ -26,11 +26,16 @@ static tg_box or_all(tg_box box, const tg_dataset *set) {
     return (tg_box){0, 0, set->width, set->height};
 }
 
-tg_status nerf_sampler_init(tg_context *ctx, nerf_sampler *sampler, const tg_dataset *set,
-                            const tg_nerf_config *config) {
+tg_status tg_nerf_sampler_init(tg_context *ctx, nerf_sampler *sampler, const tg_dataset *set,
+                               const tg_nerf_config *config) {
     sampler->dataset = set;
     sampler->frame = tg_alloc(sizeof(nerf_sampler_frame) * (size_t)set->frames);
-    if (!sampler->frame)
+    bool good = sampler->frame;
+    for (int which = 0; which < NERF_MEASURES; which++) {
+        sampler->bins[which].frame = tg_alloc(sizeof(int64_t) * (size_t)set->train_frames);
+        good = good && sampler->bins[which].frame;
+    }
+    if (!good)
         return tg_fail(ctx, TG_ENOMEM, "no memory for the frames' regions");
     for (int64_t f = 0; f < set->frames; f++) {
         nerf_sampler_frame *frame = &sampler->frame[f];
@@ -39,25 +44,83 @@ tg_status nerf_sampler_init(tg_context *ctx, nerf_sampler *sampler, const tg_dat
         frame->face = or_all(tg_dataset_box(set, f, 0, 67, 0.1f), set);
         tg_pose_to_ngp(set->c2w + 16 * f, config->camera_scale, config->camera_offset, frame->ngp);
     }
-    nerf_sampler_update(sampler);
+    tg_nerf_sampler_update(sampler);
     return TG_OK;
 }
 
-void nerf_sampler_update(nerf_sampler *sampler) {
+static float landmark_distance(const tg_dataset *set, int64_t frame, int a, int b) {
+    const float *p = set->landmarks + set->image_id[frame] * TG_COND_DIM;
+    float sum = 0;
+    for (int d = 0; d < 3; d++)
+        sum += (p[3 * a + d] - p[3 * b + d]) * (p[3 * a + d] - p[3 * b + d]);
+    return sqrtf(sum);
+}
+
+static float measure(const tg_dataset *set, int64_t frame, int which) {
+    if (which == 0)
+        return landmark_distance(set, frame, 62, 66);
+    if (which == 1)
+        return landmark_distance(set, frame, 48, 54);
+    return landmark_distance(set, frame, 37, 41) + landmark_distance(set, frame, 38, 40) +
+           landmark_distance(set, frame, 43, 47) + landmark_distance(set, frame, 44, 46);
+}
+
+static void fill_bins(const tg_dataset *set, int which, nerf_bins *bins) {
+    float low = INFINITY, high = -INFINITY;
+    for (int64_t i = 0; i < set->ready_trains; i++) {
+        float x = measure(set, set->ready_train[i], which);
+        low = fminf(low, x);
+        high = fmaxf(high, x);
+    }
+    float scale = high > low ? NERF_BINS / (high - low) : 0;
+    int64_t n = 0;
+    bins->bins = 0;
+    for (int bin = 0; bin < NERF_BINS; bin++) {
+        int64_t begin = n;
+        for (int64_t i = 0; i < set->ready_trains; i++) {
+            int at = (int)((measure(set, set->ready_train[i], which) - low) * scale);
+            if ((at < NERF_BINS ? at : NERF_BINS - 1) == bin)
+                bins->frame[n++] = set->ready_train[i];
+        }
+        if (n > begin) {
+            bins->first[bins->bins++] = begin;
+            bins->first[bins->bins] = n;
+        }
+    }
+}
+
+void tg_nerf_sampler_update(nerf_sampler *sampler) {
     const tg_dataset *set = sampler->dataset;
     for (int64_t i = 0; i < set->ready_trains; i++) {
         int64_t f = set->ready_train[i];
         sampler->frame[f].head = or_all(region_box(set, f), set);
     }
+    for (int which = 0; which < NERF_MEASURES; which++)
+        fill_bins(set, which, &sampler->bins[which]);
 }
 
-void nerf_sampler_free(nerf_sampler *sampler) {
+int64_t tg_nerf_sampler_pick(const nerf_sampler *sampler, const tg_rng *rng, uint64_t index) {
+    const tg_dataset *set = sampler->dataset;
+    uint32_t any = tg_rng_u32(rng, 4 * index), which = tg_rng_u32(rng, 4 * index + 1);
+    if (which % 2)
+        return set->ready_train[any % (uint32_t)set->ready_trains];
+    const nerf_bins *bins = &sampler->bins[which / 2 % NERF_MEASURES];
+    uint32_t bin = tg_rng_u32(rng, 4 * index + 2) % (uint32_t)bins->bins;
+    return bins
+        ->frame[bins->first[bin] + any % (uint32_t)(bins->first[bin + 1] - bins->first[bin])];
+}
+
+void tg_nerf_sampler_free(nerf_sampler *sampler) {
     tg_free(sampler->frame);
     sampler->frame = NULL;
+    for (int which = 0; which < NERF_MEASURES; which++) {
+        tg_free(sampler->bins[which].frame);
+        sampler->bins[which].frame = NULL;
+    }
 }
 
-void nerf_sampler_ray(const nerf_sampler *sampler, int64_t f, int x, int y, float ambient,
-                      nerf_ray *ray) {
+void tg_nerf_sampler_ray(const nerf_sampler *sampler, int64_t f, int x, int y, float ambient,
+                         nerf_ray *ray) {
     const tg_dataset *set = sampler->dataset;
     const nerf_sampler_frame *frame = &sampler->frame[f];
     int64_t at = (f * set->height + y) * set->width + x;
@@ -83,8 +146,8 @@ static void pick(const tg_box *box, const tg_rng *rng, uint64_t at, int *x, int 
     *y = box->top + (int)(tg_rng_u32(rng, at + 1) % (uint32_t)(box->bottom - box->top));
 }
 
-void nerf_sampler_draw(const nerf_sampler *sampler, int64_t f, const tg_rng *rng, uint64_t first,
-                       int n, float ambient, nerf_ray *rays) {
+void tg_nerf_sampler_draw(const nerf_sampler *sampler, int64_t f, const tg_rng *rng, uint64_t first,
+                          int n, float ambient, nerf_ray *rays) {
     const tg_dataset *set = sampler->dataset;
     const nerf_sampler_frame *frame = &sampler->frame[f];
     const uint8_t *plane = set->parsing + f * set->width * set->height;
@@ -107,7 +170,7 @@ void nerf_sampler_draw(const nerf_sampler *sampler, int64_t f, const tg_rng *rng
         } else {
             pick(&all, rng, at, &x, &y);
         }
-        nerf_sampler_ray(sampler, f, x, y, ambient, &rays[r]);
+        tg_nerf_sampler_ray(sampler, f, x, y, ambient, &rays[r]);
         rays[r].jitter = tg_rng_uniform(rng, at + 63);
     }
 }

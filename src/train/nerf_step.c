@@ -60,20 +60,20 @@ static bool allocate(nerf_stepper *s) {
     for (size_t t = 0; t < tiles; t++, memory += rows * NERF_TILE)
         s->store[t] = (nerf_tile_store){memory, memory + 3 * NERF_TILE, memory + 5 * NERF_TILE};
     for (int w = 0; w < s->workers; w++) {
-        s->scratch[w] = nerf_ray_scratch_create(arena, &s->field, s->nerf->config.max_steps);
+        s->scratch[w] = tg_nerf_ray_scratch_create(arena, &s->field, s->nerf->config.max_steps);
         if (!s->scratch[w])
             return false;
     }
     return true;
 }
 
-tg_status nerf_stepper_create(tg_context *ctx, tg_nerf *nerf, int max_rays, nerf_stepper **out) {
+tg_status tg_nerf_stepper_create(tg_context *ctx, tg_nerf *nerf, int max_rays, nerf_stepper **out) {
     nerf_stepper *s = *out = tg_calloc(sizeof(*s));
     if (!s)
         return tg_fail(ctx, TG_ENOMEM, "no memory to train the head");
     s->nerf = nerf;
     s->max_blocks = (max_rays + NERF_BLOCK_RAYS - 1) / NERF_BLOCK_RAYS;
-    s->tiles_per_block = nerf_block_tiles(nerf->config.max_steps);
+    s->tiles_per_block = tg_nerf_block_tiles(nerf->config.max_steps);
     s->workers = tg_pool_threads(tg_context_pool(ctx));
     s->arena = tg_arena_create(0);
     s->tape = tg_tape_create(ctx, true);
@@ -81,7 +81,7 @@ tg_status nerf_stepper_create(tg_context *ctx, tg_nerf *nerf, int max_rays, nerf
     if (!s->arena || !s->tape)
         status = tg_fail(ctx, TG_ENOMEM, "no memory to train the head");
     if (status == TG_OK)
-        status = nerf_field_init(ctx, s->arena, &s->field, nerf);
+        status = tg_nerf_field_init(ctx, s->arena, &s->field, nerf);
     if (status == TG_OK && !allocate(s))
         status = tg_fail(ctx, TG_ENOMEM,
                          "no memory for %d rays per step\n  expected about 5 KB for each\n"
@@ -90,11 +90,11 @@ tg_status nerf_stepper_create(tg_context *ctx, tg_nerf *nerf, int max_rays, nerf
     if (status == TG_OK)
         status = tg_params_zero_grad(ctx, nerf->params);
     if (status != TG_OK)
-        nerf_stepper_destroy(out);
+        tg_nerf_stepper_destroy(out);
     return status;
 }
 
-void nerf_stepper_destroy(nerf_stepper **stepper) {
+void tg_nerf_stepper_destroy(nerf_stepper **stepper) {
     if (!*stepper)
         return;
     tg_tape_destroy(&(*stepper)->tape);
@@ -103,7 +103,7 @@ void nerf_stepper_destroy(nerf_stepper **stepper) {
     *stepper = NULL;
 }
 
-nerf_field *nerf_stepper_field(nerf_stepper *s) {
+nerf_field *tg_nerf_stepper_field(nerf_stepper *s) {
     return &s->field;
 }
 
@@ -126,18 +126,18 @@ static const float *code_row(const nerf_stepper *s, int row) {
 static void frame_biases(const nerf_stepper *s, const nerf_step_frame *frames, int n,
                          const float *condition, float *ambient_bias, float *color_bias) {
     for (int f = 0; f < n; f++)
-        nerf_field_frame(&s->field, condition + (int64_t)f * s->field.condition,
-                         code_row(s, frames[f].code), ambient_bias + (int64_t)f * ambient_width(s),
-                         color_bias + (int64_t)f * color_width(s));
+        tg_nerf_field_frame(
+            &s->field, condition + (int64_t)f * s->field.condition, code_row(s, frames[f].code),
+            ambient_bias + (int64_t)f * ambient_width(s), color_bias + (int64_t)f * color_width(s));
 }
 
-tg_status nerf_step_biases(tg_context *ctx, nerf_stepper *s, const nerf_step_frame *frames, int n,
-                           float *ambient_bias, float *color_bias) {
+tg_status tg_nerf_step_biases(tg_context *ctx, nerf_stepper *s, const nerf_step_frame *frames,
+                              int n, float *ambient_bias, float *color_bias) {
     (void)ctx;
     assert(n <= NERF_MAX_FRAMES);
     tg_tape_reset(s->tape);
     tg_tape_pause(s->tape, true);
-    nerf_field_pack(&s->field);
+    tg_nerf_field_pack(&s->field);
     tg_tensor *condition = conditions(s, frames, n);
     tg_tape_pause(s->tape, false);
     tg_status status = tg_tape_status(s->tape);
@@ -170,9 +170,9 @@ static void block_range(void *arg, int64_t begin, int64_t end, int worker) {
                                         .tiles = &s->tiles[b]};
         memset(gradient.d_ambient_bias, 0, sizeof(float) * (size_t)ambient_width(s));
         memset(gradient.d_color_bias, 0, sizeof(float) * (size_t)color_width(s));
-        s->results[b] =
-            nerf_rays_run(&s->field, s->scratch[worker], &biases, job->rays + b * NERF_BLOCK_RAYS,
-                          NERF_BLOCK_RAYS, job->weights, &gradient, NULL);
+        s->results[b] = tg_nerf_rays_run(&s->field, s->scratch[worker], &biases,
+                                         job->rays + b * NERF_BLOCK_RAYS, NERF_BLOCK_RAYS,
+                                         job->weights, &gradient, NULL);
     }
 }
 
@@ -183,8 +183,8 @@ static void render_range(void *arg, int64_t begin, int64_t end, int worker) {
     for (int64_t b = begin; b < end; b++) {
         int64_t first = b * NERF_BLOCK_RAYS;
         int n = (int)(job->n - first < NERF_BLOCK_RAYS ? job->n - first : NERF_BLOCK_RAYS);
-        nerf_rays_run(&s->field, s->scratch[worker], &biases, job->rays + first, n, job->weights,
-                      NULL, job->rgb + 3 * first);
+        tg_nerf_rays_run(&s->field, s->scratch[worker], &biases, job->rays + first, n, job->weights,
+                         NULL, job->rgb + 3 * first);
     }
 }
 
@@ -238,24 +238,24 @@ static void bias_gradients(nerf_stepper *s, const nerf_step_frame *frames, int n
             for (int i = 0; i < color_width(s); i++)
                 color[i] += color[b * color_width(s) + i];
         }
-        nerf_frame_bias_backward(f->ambient[0].weight, f->grid_width, f->condition,
-                                 condition + (int64_t)frame * f->condition, ambient,
-                                 d_condition + (int64_t)frame * f->condition);
+        tg_nerf_frame_bias_backward(f->ambient[0].weight, f->grid_width, f->condition,
+                                    condition + (int64_t)frame * f->condition, ambient,
+                                    d_condition + (int64_t)frame * f->condition);
         int64_t row = (int64_t)frames[frame].code * f->code;
-        nerf_frame_bias_backward(f->color[0].weight, f->color[0].n_in, f->code,
-                                 s->nerf->individual_embeddings->data + row, color,
-                                 s->nerf->individual_embeddings->grad + row);
+        tg_nerf_frame_bias_backward(f->color[0].weight, f->color[0].n_in, f->code,
+                                    s->nerf->individual_embeddings->data + row, color,
+                                    s->nerf->individual_embeddings->grad + row);
     }
 }
 
-tg_status nerf_step_gradients(tg_context *ctx, nerf_stepper *s, const nerf_step_frame *frames,
-                              int n_frames, const nerf_ray *rays, int rays_per_frame,
-                              const nerf_loss_weights *weights, nerf_step_result *result) {
+tg_status tg_nerf_step_gradients(tg_context *ctx, nerf_stepper *s, const nerf_step_frame *frames,
+                                 int n_frames, const nerf_ray *rays, int rays_per_frame,
+                                 const nerf_loss_weights *weights, nerf_step_result *result) {
     int blocks = n_frames * rays_per_frame / NERF_BLOCK_RAYS;
     assert(n_frames <= NERF_MAX_FRAMES && rays_per_frame % NERF_BLOCK_RAYS == 0 &&
            blocks <= s->max_blocks);
     tg_tape_reset(s->tape);
-    nerf_field_pack(&s->field);
+    tg_nerf_field_pack(&s->field);
     tg_tensor *condition = conditions(s, frames, n_frames);
     if (tg_tape_status(s->tape) != TG_OK)
         return tg_tape_status(s->tape);
@@ -272,7 +272,7 @@ tg_status nerf_step_gradients(tg_context *ctx, nerf_stepper *s, const nerf_step_
     }
     int groups = (blocks + NERF_GROUP_BLOCKS - 1) / NERF_GROUP_BLOCKS;
     for (int g = 0; g < groups; g++)
-        nerf_field_add_gradient(&s->field, s->blocks + g * s->field.gradient_size);
+        tg_nerf_field_add_gradient(&s->field, s->blocks + g * s->field.gradient_size);
 
     memset(s->condition, 0, sizeof(float) * (size_t)n_frames * (size_t)s->field.condition);
     bias_gradients(s, frames, n_frames, rays_per_frame / NERF_BLOCK_RAYS, condition->data,
@@ -283,9 +283,9 @@ tg_status nerf_step_gradients(tg_context *ctx, nerf_stepper *s, const nerf_step_
     return tg_tape_status(s->tape);
 }
 
-tg_status nerf_step_render(tg_context *ctx, nerf_stepper *s, const nerf_step_frame *frame,
-                           const nerf_ray *rays, int n, float *rgb) {
-    tg_status status = nerf_step_biases(ctx, s, frame, 1, s->ambient_bias, s->color_bias);
+tg_status tg_nerf_step_render(tg_context *ctx, nerf_stepper *s, const nerf_step_frame *frame,
+                              const nerf_ray *rays, int n, float *rgb) {
+    tg_status status = tg_nerf_step_biases(ctx, s, frame, 1, s->ambient_bias, s->color_bias);
     if (status != TG_OK)
         return status;
     nerf_loss_weights weights = {0};

@@ -27,35 +27,36 @@ typedef struct {
 
 typedef struct nerf_stepper nerf_stepper;
 /* max_rays: of a step, a multiple of NERF_BLOCK_RAYS. The model is borrowed. */
-tg_status nerf_stepper_create(tg_context *ctx, tg_nerf *nerf, int max_rays, nerf_stepper **out);
-void nerf_stepper_destroy(nerf_stepper **stepper);
-nerf_field *nerf_stepper_field(nerf_stepper *stepper);
+tg_status tg_nerf_stepper_create(tg_context *ctx, tg_nerf *nerf, int max_rays, nerf_stepper **out);
+void tg_nerf_stepper_destroy(nerf_stepper **stepper);
+nerf_field *tg_nerf_stepper_field(nerf_stepper *stepper);
 
 /* Adds to the gradients of the model's parameters. Frame f owns rays [f, f+1) * rays_per_frame,
  * rays_per_frame is a multiple of NERF_BLOCK_RAYS, frames <= NERF_MAX_FRAMES. */
-tg_status nerf_step_gradients(tg_context *ctx, nerf_stepper *stepper, const nerf_step_frame *frames,
-                              int n_frames, const nerf_ray *rays, int rays_per_frame,
-                              const nerf_loss_weights *weights, nerf_step_result *result);
+tg_status tg_nerf_step_gradients(tg_context *ctx, nerf_stepper *stepper,
+                                 const nerf_step_frame *frames, int n_frames, const nerf_ray *rays,
+                                 int rays_per_frame, const nerf_loss_weights *weights,
+                                 nerf_step_result *result);
 
 /* The same forwards only, any number of rays of one frame: rgb [n,3]. opacity of a ray may be
  * negative and target anything. */
-tg_status nerf_step_render(tg_context *ctx, nerf_stepper *stepper, const nerf_step_frame *frame,
-                           const nerf_ray *rays, int n, float *rgb);
+tg_status tg_nerf_step_render(tg_context *ctx, nerf_stepper *stepper, const nerf_step_frame *frame,
+                              const nerf_ray *rays, int n, float *rgb);
 
 /* Biases of frames for other users of the field (the occupancy): [n][hidden_ambient] and
  * [n][hidden_color]. Packs the weights first. */
-tg_status nerf_step_biases(tg_context *ctx, nerf_stepper *stepper, const nerf_step_frame *frames,
-                           int n, float *ambient_bias, float *color_bias);
+tg_status tg_nerf_step_biases(tg_context *ctx, nerf_stepper *stepper, const nerf_step_frame *frames,
+                              int n, float *ambient_bias, float *color_bias);
 
 /* Adam over the parameters whose name starts with "torso" (torso true) or does not. */
 typedef struct nerf_adam nerf_adam;
-tg_status nerf_adam_create(tg_context *ctx, tg_nerf *nerf, bool torso, nerf_adam **out);
-void nerf_adam_destroy(nerf_adam **adam);
+tg_status tg_nerf_adam_create(tg_context *ctx, tg_nerf *nerf, bool torso, nerf_adam **out);
+void tg_nerf_adam_destroy(nerf_adam **adam);
 /* One step with the gradients now in the parameters, which are zeroed; rates times lr_scale. */
-void nerf_adam_step(tg_context *ctx, nerf_adam *adam, float lr);
+void tg_nerf_adam_step(tg_context *ctx, nerf_adam *adam, float lr);
 /* State for checkpoints: tensors "adam.m.<name>", "adam.v.<name>" and the step count. */
-bool nerf_adam_store(const nerf_adam *adam, tg_st_writer *w);
-tg_status nerf_adam_load(tg_context *ctx, nerf_adam *adam, const tg_st *st, int64_t steps);
-int64_t nerf_adam_steps(const nerf_adam *adam);
+bool tg_nerf_adam_store(const nerf_adam *adam, tg_st_writer *w);
+tg_status tg_nerf_adam_load(tg_context *ctx, nerf_adam *adam, const tg_st *st, int64_t steps);
+int64_t tg_nerf_adam_steps(const nerf_adam *adam);
 
 #endif

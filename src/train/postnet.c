@@ -6,6 +6,7 @@
 #include "train/discriminator.h"
 #include "train/motion_check.h"
 #include "train/motion_data.h"
+#include "train/motion_loss.h"
 #include "train/state.h"
 #include "train/sync_expert.h"
 
@@ -16,9 +17,12 @@
 enum { BATCH = 8, FRAMES = 96, PERSON_FRAMES = 512, SYNC_WINDOWS = 128, WARMUP = 200 };
 static const float peak_lr = 5e-4f, disc_lr = 1e-4f;
 static const float weight_adv = 0.85f, weight_sync = 0.1f, weight_mse = 0.05f;
-/* GeneFace's weight of the person's own recording is for 20,000 steps; a short schedule gives it
- * more, or the adversarial term moves lips before the recording holds them. */
-static const float person_gain = 10;
+/* The person's part learns from the mean, where GeneFace samples: noise that has nothing to do with
+ * the recording would teach the network to suppress what a seed changes. GeneFace's weight of the
+ * person's own recording is for 20,000 steps. A short schedule gives it more, or the adversarial
+ * term has moved lips before the recording holds them; and the gap between the lips, which is what
+ * is seen of them, a weight of its own. */
+static const float person_gain = 100, weight_gap = 1;
 
 typedef struct {
     tg_context *ctx;
@@ -34,7 +38,7 @@ typedef struct {
     tg_tape *tape;
     float *features, *motion, *raw;                 /* of the corpus batch */
     float *person_rows, *person_raw, *person_truth; /* of the person's crop */
-    int64_t person_frames;
+    int64_t person_frames, person_begin;            /* length and place of the crop */
     tg_state_place place;
     double terms[4]; /* smoothed adv, sync, mse, disc */
     bool fresh;      /* no step yet in this run */
@@ -59,6 +63,8 @@ static tg_status set_up(trainer *t) {
     if (s == TG_OK)
         s = tg_motion_data_open(ctx, o->corpus, -1, t->hubert, o->cache, TG_TAKES, o->seed,
                                 &t->data);
+    if (s == TG_OK)
+        s = tg_motion_data_need(ctx, t->data, FRAMES, o->corpus);
     if (s == TG_OK) {
         tg_postnet_config config = tg_postnet_defaults();
         s = tg_postnet_create(ctx, &config, &t->postnet);
@@ -89,7 +95,8 @@ static tg_status set_up(trainer *t) {
     return tg_state_load(ctx, t->state_path, "postnet", parts, 2, &t->place);
 }
 
-/* The frozen VAE's motion for features [batch,2*frames,F], temperature 1 with fresh noise. */
+/* The frozen VAE's motion for features [batch,2*frames,F]: with fresh noise, temperature 1, or the
+ * mean (purpose NULL). */
 static tg_status sample(trainer *t, const float *features, int64_t batch, int64_t frames,
                         const char *purpose, float *out) {
     tg_tape *tape = t->tape;
@@ -102,9 +109,10 @@ static tg_status sample(trainer *t, const float *features, int64_t batch, int64_
     tg_tensor *z = tg_input(tape, 3, (int64_t[]){batch, latent, steps}, NULL);
     tg_status s = tg_tape_status(tape);
     if (s == TG_OK) {
-        tg_rng rng = tg_rng_make(t->o->seed, "", purpose);
         int64_t n = batch * latent * steps;
-        tg_rng_fill_normal(&rng, (uint64_t)(t->place.step * n), z->data, (size_t)n);
+        tg_rng rng = tg_rng_make(t->o->seed, "", purpose ? purpose : "");
+        if (purpose)
+            tg_rng_fill_normal(&rng, (uint64_t)(t->place.step * n), z->data, (size_t)n);
         tg_tensor *y =
             tg_vae_sample(tape, t->vae, tg_vae_condition(tape, t->vae, x, NULL), z, NULL, NULL);
         s = tg_tape_status(tape);
@@ -139,16 +147,18 @@ static tg_status generator_step(trainer *t, tg_draws *draws) {
         tg_borrow(tape, 3, (int64_t[]){1, t->person_frames, TG_MOTION_DIM}, t->person_raw);
     tg_tensor *truth =
         tg_borrow(tape, 3, (int64_t[]){1, t->person_frames, TG_MOTION_DIM}, t->person_truth);
-    tg_tensor *mse = tg_mse(tape, tg_postnet_forward(tape, t->postnet, p, NULL), truth, NULL);
+    tg_tensor *own = tg_postnet_forward(tape, t->postnet, p, NULL);
+    tg_tensor *mse = tg_mse(tape, own, truth, NULL);
     tg_tensor *adv =
         to_one(tape, tg_discriminator_forward(tape, &t->disc, rows_of(tape, fake), &dropout,
                                               (uint64_t)t->place.step << 20));
     tg_tape_set_training(tape, false);
     tg_tensor *sync =
         tg_sync_loss(tape, t->sync, fake, t->features, t->data->feature_dim, SYNC_WINDOWS, draws);
-    tg_tensor *terms[] = {adv, sync, mse};
-    float weights[] = {weight_adv, weight_sync, weight_mse * person_gain};
-    tg_backward(tape, tg_weighted_sum(tape, terms, weights, 3));
+    tg_tensor *gap = tg_gap_loss(tape, own, truth, t->person->clip[0].closure + t->person_begin);
+    tg_tensor *terms[] = {adv, sync, mse, gap};
+    float weights[] = {weight_adv, weight_sync, weight_mse * person_gain, weight_gap};
+    tg_backward(tape, tg_weighted_sum(tape, terms, weights, 4));
     s = tg_tape_status(tape);
     if (s != TG_OK)
         return tg_fail(t->ctx, s, "out of memory in a training step");
@@ -199,12 +209,13 @@ static tg_status train_step(trainer *t) {
     tg_motion_batch(t->data, &draws, BATCH, FRAMES, t->features, t->motion, NULL);
     int64_t slack = t->person->clip[0].frames - t->person_frames;
     int64_t begin = (int64_t)(tg_draw(&draws) * (double)(slack + 1));
+    t->person_begin = begin;
     tg_motion_rows(t->person, 0, 0, 2 * begin, 2 * t->person_frames, t->person_rows);
     memcpy(t->person_truth, t->person->clip[0].motion + begin * TG_MOTION_DIM,
            (size_t)(t->person_frames * TG_MOTION_DIM) * sizeof(float));
     tg_status s = sample(t, t->features, BATCH, FRAMES, "train.postnet.z", t->raw);
     if (s == TG_OK)
-        s = sample(t, t->person_rows, 1, t->person_frames, "train.postnet.person", t->person_raw);
+        s = sample(t, t->person_rows, 1, t->person_frames, NULL, t->person_raw);
     if (s == TG_OK)
         s = generator_step(t, &draws);
     if (s == TG_OK)

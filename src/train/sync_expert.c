@@ -17,13 +17,14 @@ static const float peak_lr = 5e-4f;
 /* One window: features of frame e, mouth of frame e + shift of the same clip. Half of the windows
  * are in time; of the others 3 in 8 are near (2 to 5 frames off), the rest anywhere in the clip. */
 static bool draw_window(const tg_motion_data *d, tg_draws *draws, float *features, float *mouth) {
-    int64_t at = (int64_t)(tg_draw(draws) * (double)d->frames);
-    int i = 0;
-    while (i + 1 < d->count && at >= d->clip[i].frames)
-        at -= d->clip[i++].frames;
-    int64_t last = d->clip[i].frames - TG_SYNC_FRAMES - 1;
-    if (last < 2 * NEAR)
-        return draw_window(d, draws, features, mouth);
+    int i;
+    int64_t last;
+    do {
+        int64_t at = (int64_t)(tg_draw(draws) * (double)d->frames);
+        for (i = 0; i + 1 < d->count && at >= d->clip[i].frames; i++)
+            at -= d->clip[i].frames;
+        last = d->clip[i].frames - TG_SYNC_FRAMES - 1;
+    } while (last < 2 * NEAR);
     int64_t e = (int64_t)(tg_draw(draws) * (double)(last + 1)), m = e;
     bool in_time = tg_draw_chance(draws, 0.5);
     while (!in_time && llabs(m - e) < FAR_FROM) {

@@ -19,6 +19,9 @@ static const float lr_default = 2e-3f;
 static const double lr_end = 0.03; /* share of the learning rate at the end */
 static const float entropy_weight = 1e-4f, alpha_weight = 0.05f;
 static const float own_code_share = 0.25f; /* frames that use their own individual code */
+/* Noise on the pose, in its own deviations: shoulders do not follow the head exactly, and a network
+ * that tells frames apart by their poses would remember each one and flicker in between. */
+static const float pose_noise = 0.3f;
 /* Below this the published renderer, too, sees nothing (density_thresh_torso). */
 static const float occupied_alpha = 0.01f;
 
@@ -32,7 +35,8 @@ typedef struct {
     torso_pixel *pixels;
     tg_box *body; /* [frames] where torso_imgs are not empty */
     int n_pixels;
-    tg_rng frame_rng, pixel_rng, code_rng;
+    float pose_deviation[6];
+    tg_rng frame_rng, pixel_rng, code_rng, noise_rng;
     int64_t step;
     double before_s, start_s, smooth_error;
     nerf_log log;
@@ -105,16 +109,19 @@ static tg_status train_step(tg_context *ctx, torso_training *t) {
         int64_t frame =
             set->ready_train[tg_rng_u32(&t->frame_rng, index) % (uint32_t)set->ready_trains];
         frames[f] = frame_pose(t, frame);
+        for (int i = 0; i < 6; i++)
+            frames[f].pose[i] += pose_noise * t->pose_deviation[i] *
+                                 tg_rng_normal(&t->noise_rng, index * 6 + (uint64_t)i);
         if (tg_rng_uniform(&t->code_rng, index) < own_code_share)
             frames[f].code = (int)frame;
         draw_pixels(t, frame, index * (uint64_t)per_frame, per_frame, t->pixels + f * per_frame);
     }
     torso_weights weights = {entropy_weight, alpha_weight, 1.0f / (float)t->n_pixels};
     torso_result result;
-    torso_step_gradients(ctx, t->stepper, frames, FRAMES_PER_STEP, t->pixels, per_frame, &weights,
-                         &result);
+    tg_torso_step_gradients(ctx, t->stepper, frames, FRAMES_PER_STEP, t->pixels, per_frame,
+                            &weights, &result);
     float lr = t->options->lr > 0 ? t->options->lr : lr_default;
-    nerf_adam_step(ctx, t->adam, lr * (float)pow(lr_end, progress_of(t)));
+    tg_nerf_adam_step(ctx, t->adam, lr * (float)pow(lr_end, progress_of(t)));
     t->step++;
     double error = result.squared_error / (3.0 * t->n_pixels);
     double keep = t->smooth_error > 0 ? 0.98 : 0;
@@ -144,7 +151,7 @@ static tg_status find_occupancy(tg_context *ctx, torso_training *t) {
     }
     for (int k = 0; k < OCCUPANCY_FRAMES; k++) {
         torso_frame frame = frame_pose(t, k * t->dataset->frames / OCCUPANCY_FRAMES);
-        torso_step_render(ctx, t->lattice, &frame, pixels, points, rgba);
+        tg_torso_step_render(ctx, t->lattice, &frame, pixels, points, rgba);
         for (int i = 0; i < points; i++)
             most[i] = fmaxf(most[i], rgba[4 * i + 3]);
     }
@@ -180,7 +187,7 @@ static tg_status score_frame(tg_context *ctx, torso_training *t, int64_t frame, 
     torso_frame pose = frame_pose(t, frame);
     for (int i = 0; i < n; i++)
         fill_pixel(t, frame, i % set->width, i / set->width, &m->pixels[i]);
-    torso_step_render(ctx, t->stepper, &pose, m->pixels, n, m->rgba);
+    tg_torso_step_render(ctx, t->stepper, &pose, m->pixels, n, m->rgba);
     for (int i = 0; i < n; i++)
         for (int c = 0; c < 3; c++) {
             float alpha = m->rgba[4 * i + 3], back = m->pixels[i].background[c];
@@ -211,22 +218,22 @@ static tg_status score(tg_context *ctx, torso_training *t, int n, const char *sh
     if (!m.pixels || !m.rgba || !m.ssim || !m.truth || !m.picture)
         status = tg_fail(ctx, TG_ENOMEM, "no memory to render a held-out frame");
     if (status == TG_OK)
-        status = nerf_sheet_init(ctx, &pictures, sheet ? n : 0, 2, set->width, set->height);
+        status = tg_nerf_sheet_init(ctx, &pictures, sheet ? n : 0, 2, set->width, set->height);
     for (int k = 0; k < n && status == TG_OK; k++) {
         int64_t frame = list[(2 * k + 1) * held_out / (2 * n)];
         status = score_frame(ctx, t, frame, &m, &sum);
         if (status == TG_OK && sheet) {
-            nerf_sheet_put(&pictures, k, 0, m.truth);
-            nerf_sheet_put(&pictures, k, 1, m.picture);
+            tg_nerf_sheet_put(&pictures, k, 0, m.truth);
+            tg_nerf_sheet_put(&pictures, k, 1, m.picture);
         }
         if (status == TG_OK)
             status = tg_cancelled(ctx);
     }
     if (status == TG_OK && sheet)
-        status = nerf_sheet_write(ctx, &pictures, sheet);
+        status = tg_nerf_sheet_write(ctx, &pictures, sheet);
     t->result->torso_psnr = tg_region_psnr(&sum);
     t->result->torso_ssim = tg_region_ssim(&sum);
-    nerf_sheet_free(&pictures);
+    tg_nerf_sheet_free(&pictures);
     tg_free(m.pixels);
     tg_free(m.rgba);
     tg_free(m.ssim);
@@ -236,6 +243,19 @@ static tg_status score(tg_context *ctx, torso_training *t, int n, const char *sh
 }
 
 /* ---- loop ---------------------------------------------------------------------------- */
+
+static void measure_poses(torso_training *t) {
+    double sum[6] = {0}, squares[6] = {0}, n = (double)t->dataset->train_frames;
+    for (int64_t f = 0; f < t->dataset->train_frames; f++) {
+        torso_frame frame = frame_pose(t, f);
+        for (int i = 0; i < 6; i++) {
+            sum[i] += frame.pose[i];
+            squares[i] += (double)frame.pose[i] * frame.pose[i];
+        }
+    }
+    for (int i = 0; i < 6; i++)
+        t->pose_deviation[i] = (float)sqrt(fmax(0, squares[i] / n - sum[i] * sum[i] / (n * n)));
+}
 
 static void find_bodies(torso_training *t) {
     const tg_dataset *set = t->dataset;
@@ -260,7 +280,7 @@ static void find_bodies(torso_training *t) {
 static tg_status save_state(tg_context *ctx, const torso_training *t) {
     char path[1200];
     snprintf(path, sizeof(path), "%s/torso.state", t->options->state);
-    return nerf_state_save(ctx, path, t->nerf, t->adam, t->step, trained_s(t));
+    return tg_nerf_state_save(ctx, path, t->nerf, t->adam, t->step, trained_s(t));
 }
 
 static tg_status check(tg_context *ctx, torso_training *t) {
@@ -269,14 +289,14 @@ static tg_status check(tg_context *ctx, torso_training *t) {
     snprintf(path, sizeof(path), "%s/sheet_%07lld.png", t->options->state, (long long)t->step);
     tg_status status = score(ctx, t, SHEET_FRAMES, path);
     if (status == TG_OK)
-        status = nerf_log_line(ctx, &t->log, "%lld,%.1f,%s,%.3f,%.4f", (long long)t->step,
-                               trained_s(t), t->dataset->ready_held_outs ? "held_out" : "seen",
-                               t->result->torso_psnr, t->result->torso_ssim);
+        status = tg_nerf_log_line(ctx, &t->log, "%lld,%.1f,%s,%.3f,%.4f", (long long)t->step,
+                                  trained_s(t), t->dataset->ready_held_outs ? "held_out" : "seen",
+                                  t->result->torso_psnr, t->result->torso_ssim);
     if (status == TG_OK)
         status = find_occupancy(ctx, t);
     snprintf(t->result->model, sizeof(t->result->model), "%s/torso.safetensors", t->options->state);
     if (status == TG_OK)
-        status = nerf_model_save(ctx, t->result->model, t->nerf, true);
+        status = tg_nerf_model_save(ctx, t->result->model, t->nerf, true);
     int64_t added = 0;
     if (status == TG_OK)
         status = tg_dataset_grow(ctx, t->dataset, &added);
@@ -303,8 +323,8 @@ static tg_status loop(tg_context *ctx, torso_training *t) {
         }
         if (status == TG_OK && (now - logged >= 5 || t->step <= 1)) {
             logged = now;
-            status = nerf_log_line(ctx, &t->log, "%lld,%.1f,train,%.3f,", (long long)t->step, now,
-                                   -10 * log10(t->smooth_error));
+            status = tg_nerf_log_line(ctx, &t->log, "%lld,%.1f,train,%.3f,", (long long)t->step,
+                                      now, -10 * log10(t->smooth_error));
         }
         if (status == TG_OK && now - saved >= save_every) {
             saved = now;
@@ -339,18 +359,18 @@ static tg_status create_model(tg_context *ctx, torso_training *t) {
     snprintf(path, sizeof(path), "%s/torso.state", o->state);
     tg_status status = tg_nerf_create(ctx, &c, o->seed, &t->nerf);
     if (status == TG_OK)
-        status = nerf_adam_create(ctx, t->nerf, true, &t->adam);
+        status = tg_nerf_adam_create(ctx, t->nerf, true, &t->adam);
     if (status == TG_OK && tg_file_exists(path))
-        status = nerf_state_load(ctx, path, t->nerf, t->adam, &t->step, &t->before_s);
+        status = tg_nerf_state_load(ctx, path, t->nerf, t->adam, &t->step, &t->before_s);
     else if (status == TG_OK && o->init)
-        status = nerf_model_warm(ctx, o->init, t->nerf, true);
+        status = tg_nerf_model_warm(ctx, o->init, t->nerf, true);
     int size = c.grid_size;
     if (status == TG_OK)
-        status = torso_stepper_create(ctx, t->nerf, t->dataset->width, t->dataset->height,
-                                      t->n_pixels, &t->stepper);
+        status = tg_torso_stepper_create(ctx, t->nerf, t->dataset->width, t->dataset->height,
+                                         t->n_pixels, &t->stepper);
     if (status == TG_OK)
-        status = torso_stepper_create(ctx, t->nerf, size, size, TORSO_BLOCK_TILES * NERF_TILE,
-                                      &t->lattice);
+        status = tg_torso_stepper_create(ctx, t->nerf, size, size, TORSO_BLOCK_TILES * NERF_TILE,
+                                         &t->lattice);
     return status;
 }
 
@@ -381,10 +401,13 @@ static tg_status set_up(tg_context *ctx, torso_training *t) {
     t->frame_rng = tg_rng_make(o->seed, "", "torso.frame");
     t->pixel_rng = tg_rng_make(o->seed, "", "torso.pixel");
     t->code_rng = tg_rng_make(o->seed, "", "torso.code");
+    t->noise_rng = tg_rng_make(o->seed, "", "torso.noise");
     status = create_model(ctx, t);
     if (status == TG_OK)
-        status = nerf_log_open(ctx, &t->log, o->state, "torso.csv",
-                               "step,seconds,kind,torso_or_pixels_db,ssim");
+        measure_poses(t);
+    if (status == TG_OK)
+        status = tg_nerf_log_open(ctx, &t->log, o->state, "torso.csv",
+                                  "step,seconds,kind,torso_or_pixels_db,ssim");
     return status;
 }
 
@@ -404,10 +427,10 @@ tg_status tg_train_torso(tg_context *ctx, const tg_train_torso_options *options,
         status = score(ctx, &t, FINAL_FRAMES, NULL);
     result->steps = t.step;
     result->time_s = trained_s(&t);
-    nerf_log_close(&t.log);
-    torso_stepper_destroy(&t.lattice);
-    torso_stepper_destroy(&t.stepper);
-    nerf_adam_destroy(&t.adam);
+    tg_nerf_log_close(&t.log);
+    tg_torso_stepper_destroy(&t.lattice);
+    tg_torso_stepper_destroy(&t.stepper);
+    tg_nerf_adam_destroy(&t.adam);
     tg_nerf_destroy(&t.nerf);
     tg_dataset_close(&t.dataset);
     tg_free(t.pixels);

@@ -60,8 +60,8 @@ static tg_status describe(tg_context *ctx, torso_stepper *s) {
     tg_status status = TG_OK;
     int widest = 0;
     for (int i = 0; i < 6 && status == TG_OK; i++) {
-        status = nerf_layer_init(ctx, s->arena, layers[i].layer, layers[i].weight, 0,
-                                 layers[i].n_in, 0, &s->gradient_size);
+        status = tg_nerf_layer_init(ctx, s->arena, layers[i].layer, layers[i].weight, 0,
+                                    layers[i].n_in, 0, &s->gradient_size);
         int wide = layers[i].layer->pad_in > layers[i].layer->pad_out ? layers[i].layer->pad_in
                                                                       : layers[i].layer->pad_out;
         widest = wide > widest ? wide : widest;
@@ -130,13 +130,13 @@ static void axis_codes(int size, float shrink, float *out) {
     }
 }
 
-tg_status torso_stepper_create(tg_context *ctx, tg_nerf *nerf, int width, int height,
-                               int max_pixels, torso_stepper **out) {
+tg_status tg_torso_stepper_create(tg_context *ctx, tg_nerf *nerf, int width, int height,
+                                  int max_pixels, torso_stepper **out) {
     torso_stepper *s = *out = tg_calloc(sizeof(*s));
     if (!s)
         return tg_fail(ctx, TG_ENOMEM, "no memory to train the torso");
     s->nerf = nerf;
-    s->kernels = nerf_kernels_for(tg_context_cpu(ctx));
+    s->kernels = tg_nerf_kernels_for(tg_context_cpu(ctx));
     s->width = width;
     s->height = height;
     s->max_tiles = max_pixels / NERF_TILE;
@@ -147,7 +147,7 @@ tg_status torso_stepper_create(tg_context *ctx, tg_nerf *nerf, int width, int he
     if (status == TG_OK)
         status = tg_params_zero_grad(ctx, nerf->params);
     if (status != TG_OK) {
-        torso_stepper_destroy(out);
+        tg_torso_stepper_destroy(out);
         return status;
     }
     axis_codes(height, nerf->config.torso_shrink, s->by_row);
@@ -155,7 +155,7 @@ tg_status torso_stepper_create(tg_context *ctx, tg_nerf *nerf, int width, int he
     return TG_OK;
 }
 
-void torso_stepper_destroy(torso_stepper **stepper) {
+void tg_torso_stepper_destroy(torso_stepper **stepper) {
     if (!*stepper)
         return;
     tg_arena_destroy(&(*stepper)->arena);
@@ -165,8 +165,8 @@ void torso_stepper_destroy(torso_stepper **stepper) {
 
 static void pack(torso_stepper *s) {
     for (int l = 0; l < 3; l++) {
-        nerf_layer_pack(&s->deform[l]);
-        nerf_layer_pack(&s->canonical[l]);
+        tg_nerf_layer_pack(&s->deform[l]);
+        tg_nerf_layer_pack(&s->canonical[l]);
     }
 }
 
@@ -178,10 +178,10 @@ static void start_frames(torso_stepper *s, const torso_frame *frames, int n) {
         tg_freq_encode_rad(frames[f].pose, 6, POSE_OCTAVES, input);
         memcpy(input + POSE, s->nerf->torso_codes->data + (int64_t)frames[f].code * code,
                sizeof(float) * (size_t)code);
-        nerf_frame_bias(s->deform[0].weight, PIXEL, s->frame_inputs, input,
-                        s->deform_bias + (int64_t)f * s->deform[0].n_out);
-        nerf_frame_bias(s->canonical[0].weight, s->grid_width + PIXEL, s->frame_inputs, input,
-                        s->canonical_bias + (int64_t)f * s->canonical[0].n_out);
+        tg_nerf_frame_bias(s->deform[0].weight, PIXEL, s->frame_inputs, input,
+                           s->deform_bias + (int64_t)f * s->deform[0].n_out);
+        tg_nerf_frame_bias(s->canonical[0].weight, s->grid_width + PIXEL, s->frame_inputs, input,
+                           s->canonical_bias + (int64_t)f * s->canonical[0].n_out);
     }
 }
 
@@ -265,13 +265,13 @@ static void tile_backward(torso_stepper *s, const float *tile, const bool *clamp
     float *x = scratch, *y = scratch + third, *xt = scratch + 2 * third;
     tile_store *store = &s->store[index];
     memcpy(store->u, tile + s->at.u, sizeof(float) * 2 * NERF_TILE);
-    nerf_layer_backward(k, &s->canonical[2], tile + s->at.c2, x, tile + s->at.c2, y, false, xt,
-                        block);
-    nerf_layer_backward(k, &s->canonical[1], tile + s->at.c1, y, tile + s->at.c1, x, false, xt,
-                        block);
-    nerf_row_sums(x, s->canonical[0].n_out, s->d_canonical_bias + b * s->canonical[0].n_out);
-    nerf_layer_backward(k, &s->canonical[0], tile + s->at.features, x, NULL, NULL, false, xt,
-                        block);
+    tg_nerf_layer_backward(k, &s->canonical[2], tile + s->at.c2, x, tile + s->at.c2, y, false, xt,
+                           block);
+    tg_nerf_layer_backward(k, &s->canonical[1], tile + s->at.c1, y, tile + s->at.c1, x, false, xt,
+                           block);
+    tg_nerf_row_sums(x, s->canonical[0].n_out, s->d_canonical_bias + b * s->canonical[0].n_out);
+    tg_nerf_layer_backward(k, &s->canonical[0], tile + s->at.features, x, NULL, NULL, false, xt,
+                           block);
     /* the frequency code has no gradient: only the grid's rows */
     k->backward_input(s->canonical[0].packed_t, s->grid_width, s->canonical[0].pad_out, x, NULL,
                       store->d_features, false);
@@ -281,10 +281,12 @@ static void tile_backward(torso_stepper *s, const float *tile, const bool *clamp
     memset(x, 0, sizeof(float) * NERF_OUT_BLOCK * NERF_TILE);
     for (int i = 0; i < 2 * NERF_TILE; i++)
         x[i] = clamped[i] ? 0 : 0.5f * d_u[i];
-    nerf_layer_backward(k, &s->deform[2], tile + s->at.d2, x, tile + s->at.d2, y, false, xt, block);
-    nerf_layer_backward(k, &s->deform[1], tile + s->at.d1, y, tile + s->at.d1, x, false, xt, block);
-    nerf_row_sums(x, s->deform[0].n_out, s->d_deform_bias + b * s->deform[0].n_out);
-    nerf_layer_backward(k, &s->deform[0], tile + s->at.pixel, x, NULL, NULL, false, xt, block);
+    tg_nerf_layer_backward(k, &s->deform[2], tile + s->at.d2, x, tile + s->at.d2, y, false, xt,
+                           block);
+    tg_nerf_layer_backward(k, &s->deform[1], tile + s->at.d1, y, tile + s->at.d1, x, false, xt,
+                           block);
+    tg_nerf_row_sums(x, s->deform[0].n_out, s->d_deform_bias + b * s->deform[0].n_out);
+    tg_nerf_layer_backward(k, &s->deform[0], tile + s->at.pixel, x, NULL, NULL, false, xt, block);
 }
 
 static void block_range(void *arg, int64_t begin, int64_t end, int worker) {
@@ -330,16 +332,16 @@ static void frame_gradient(torso_stepper *s, const nerf_layer *layer, int column
     for (int b = 1; b < blocks; b++)
         for (int i = 0; i < n; i++)
             sum[i] += sum[b * n + i];
-    nerf_frame_bias_backward(layer->weight, column, s->frame_inputs,
-                             s->inputs + (int64_t)frame * s->frame_inputs, sum, d_input);
+    tg_nerf_frame_bias_backward(layer->weight, column, s->frame_inputs,
+                                s->inputs + (int64_t)frame * s->frame_inputs, sum, d_input);
     float *grad = s->nerf->torso_codes->grad + (int64_t)code_row * code;
     for (int i = 0; i < code; i++)
         grad[i] += d_input[POSE + i];
 }
 
-void torso_step_gradients(tg_context *ctx, torso_stepper *s, const torso_frame *frames,
-                          int n_frames, const torso_pixel *pixels, int per_frame,
-                          const torso_weights *weights, torso_result *result) {
+void tg_torso_step_gradients(tg_context *ctx, torso_stepper *s, const torso_frame *frames,
+                             int n_frames, const torso_pixel *pixels, int per_frame,
+                             const torso_weights *weights, torso_result *result) {
     const int block_pixels = TORSO_BLOCK_TILES * NERF_TILE;
     int n = n_frames * per_frame, blocks = n / block_pixels;
     assert(n_frames <= TORSO_MAX_FRAMES && per_frame % block_pixels == 0 &&
@@ -357,8 +359,8 @@ void torso_step_gradients(tg_context *ctx, torso_stepper *s, const torso_frame *
     int groups = (blocks + TORSO_GROUP_BLOCKS - 1) / TORSO_GROUP_BLOCKS;
     for (int g = 0; g < groups; g++)
         for (int l = 0; l < 3; l++) {
-            nerf_layer_add_gradient(&s->deform[l], s->blocks + g * s->gradient_size);
-            nerf_layer_add_gradient(&s->canonical[l], s->blocks + g * s->gradient_size);
+            tg_nerf_layer_add_gradient(&s->deform[l], s->blocks + g * s->gradient_size);
+            tg_nerf_layer_add_gradient(&s->canonical[l], s->blocks + g * s->gradient_size);
         }
     for (int f = 0; f < n_frames; f++) {
         int each = per_frame / block_pixels;
@@ -383,8 +385,8 @@ static void render_range(void *arg, int64_t begin, int64_t end, int worker) {
     }
 }
 
-void torso_step_render(tg_context *ctx, torso_stepper *s, const torso_frame *frame,
-                       const torso_pixel *pixels, int n, float *rgba) {
+void tg_torso_step_render(tg_context *ctx, torso_stepper *s, const torso_frame *frame,
+                          const torso_pixel *pixels, int n, float *rgba) {
     start_frames(s, frame, 1);
     torso_job job = {.s = s, .pixels = pixels, .n = n, .rgba = rgba};
     tg_pool_run(tg_context_pool(ctx), (n + NERF_TILE - 1) / NERF_TILE, 16, render_range, &job);

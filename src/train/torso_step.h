@@ -41,15 +41,15 @@ typedef struct {
 typedef struct torso_stepper torso_stepper;
 /* width, height: lattice of the pixels, screen coordinates k / (size - 1) * 2 - 1. max_pixels: a
  * multiple of a block's. TG_EUSAGE for a head-aware torso. */
-tg_status torso_stepper_create(tg_context *ctx, tg_nerf *nerf, int width, int height,
-                               int max_pixels, torso_stepper **out);
-void torso_stepper_destroy(torso_stepper **stepper);
+tg_status tg_torso_stepper_create(tg_context *ctx, tg_nerf *nerf, int width, int height,
+                                  int max_pixels, torso_stepper **out);
+void tg_torso_stepper_destroy(torso_stepper **stepper);
 /* Adds to the gradients of the torso's parameters. Frame f owns pixels [f, f+1) * per_frame. */
-void torso_step_gradients(tg_context *ctx, torso_stepper *stepper, const torso_frame *frames,
-                          int n_frames, const torso_pixel *pixels, int per_frame,
-                          const torso_weights *weights, torso_result *result);
+void tg_torso_step_gradients(tg_context *ctx, torso_stepper *stepper, const torso_frame *frames,
+                             int n_frames, const torso_pixel *pixels, int per_frame,
+                             const torso_weights *weights, torso_result *result);
 /* Forwards only: rgba [n,4] (not over the background), n pixels of one frame. */
-void torso_step_render(tg_context *ctx, torso_stepper *stepper, const torso_frame *frame,
-                       const torso_pixel *pixels, int n, float *rgba);
+void tg_torso_step_render(tg_context *ctx, torso_stepper *stepper, const torso_frame *frame,
+                          const torso_pixel *pixels, int n, float *rgba);
 
 #endif

@@ -22,9 +22,9 @@ enum { CLIPS = 2, SECONDS = 6, FRAMES = 25 * SECONDS };
 static char root[64];
 
 static const char *at(const char *name) {
-    static char path[4][160];
+    static char path[16][160];
     static int next;
-    char *p = path[next++ % 4];
+    char *p = path[next++ % 16];
     snprintf(p, sizeof path[0], "%s/%s", root, name);
     return p;
 }

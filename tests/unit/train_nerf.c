@@ -30,13 +30,13 @@ static void assert_close(const char *what, const float *a, const float *b, size_
 static void compare_layers(const nerf_kernels *k, int n_in, int n_out) {
     int pad_out = (n_out + 7) / 8 * 8;
     size_t tile = (size_t)NERF_TILE;
-    float *w = random_block("w", (size_t)nerf_packed_size(n_in, pad_out), 0.2f);
-    float *wt = random_block("wt", (size_t)nerf_packed_size(pad_out, n_in), 0.2f);
+    float *w = random_block("w", (size_t)tg_nerf_packed_size(n_in, pad_out), 0.2f);
+    float *wt = random_block("wt", (size_t)tg_nerf_packed_size(pad_out, n_in), 0.2f);
     float *bias = random_block("bias", (size_t)n_out, 1);
     float *x = random_block("x", (size_t)n_in * tile, 1);
     float *act = random_block("act", (size_t)n_in * tile, 1);
     float *y[2], *dx[2], *dw[2], *xt[2];
-    const nerf_kernels *both[2] = {&nerf_kernels_portable, k};
+    const nerf_kernels *both[2] = {&tg_nerf_kernels_portable, k};
     for (int i = 0; i < 2; i++) {
         y[i] = random_block("y", (size_t)pad_out * tile, 1);
         dx[i] = random_block("dx", (size_t)n_in * tile, 1);
@@ -80,7 +80,7 @@ static void compare_grid(const nerf_kernels *k, int dims, bool hash) {
     for (size_t l = 0; l < outputs; l += NERF_TILE)
         d_out[l + 6] = 0;
     float *out[2], *d_u[2], *grad[2];
-    const nerf_kernels *both[2] = {&nerf_kernels_portable, k};
+    const nerf_kernels *both[2] = {&tg_nerf_kernels_portable, k};
     for (int i = 0; i < 2; i++) {
         out[i] = random_block("out", outputs, 1);
         d_u[i] = random_block("d_u", (size_t)dims * NERF_TILE, 1);
@@ -120,7 +120,7 @@ static void compare_adam(const nerf_kernels *k) {
     nerf_adam_rule rule = {1e-2f, 0.9f, 0.99f, 3, 1e-15f, true};
     for (int sparse = 0; sparse < 2; sparse++) {
         float *state[2][4];
-        const nerf_kernels *both[2] = {&nerf_kernels_portable, k};
+        const nerf_kernels *both[2] = {&tg_nerf_kernels_portable, k};
         rule.sparse = sparse;
         for (int i = 0; i < 2; i++) {
             for (int j = 0; j < 4; j++)
@@ -143,7 +143,7 @@ static void compare_adam(const nerf_kernels *k) {
 static void vector_kernels_equal_portable(void **unused) {
     (void)unused;
     for (int level = TG_CPU_AVX2; level <= (int)tg_cpu_detect(); level++) {
-        const nerf_kernels *k = nerf_kernels_for((tg_cpu_level)level);
+        const nerf_kernels *k = tg_nerf_kernels_for((tg_cpu_level)level);
         compare_layers(k, 32, 64);
         compare_layers(k, 64, 65);
         compare_layers(k, 80, 64);
@@ -181,7 +181,7 @@ static bench make_bench(int threads, tg_cpu_level level) {
     c.individual_embedding_num = 5;
     c.grid_size = 32;
     assert_int_equal(tg_nerf_create(b.ctx, &c, 3, &b.nerf), TG_OK);
-    assert_int_equal(nerf_stepper_create(b.ctx, b.nerf, RAYS, &b.stepper), TG_OK);
+    assert_int_equal(tg_nerf_stepper_create(b.ctx, b.nerf, RAYS, &b.stepper), TG_OK);
     for (int i = 0; i < tg_params_count(b.nerf->params); i++) {
         tg_param *p = tg_params_at(b.nerf->params, i);
         if (strstr(p->name, "embedder")) {
@@ -220,15 +220,15 @@ static bench make_bench(int threads, tg_cpu_level level) {
 
 static void free_bench(bench *b) {
     tg_free(b->windows);
-    nerf_stepper_destroy(&b->stepper);
+    tg_nerf_stepper_destroy(&b->stepper);
     tg_nerf_destroy(&b->nerf);
     tg_context_destroy(&b->ctx);
 }
 
 static double bench_loss(bench *b) {
     nerf_step_result result;
-    assert_int_equal(nerf_step_gradients(b->ctx, b->stepper, b->frames, FRAMES, b->rays,
-                                         NERF_BLOCK_RAYS, &b->weights, &result),
+    assert_int_equal(tg_nerf_step_gradients(b->ctx, b->stepper, b->frames, FRAMES, b->rays,
+                                            NERF_BLOCK_RAYS, &b->weights, &result),
                      TG_OK);
     assert_true(result.samples > 5 * RAYS);
     return result.loss * (double)b->weights.scale;

@@ -1,5 +1,6 @@
 /* The reader of recordings and the two training loops, on a painted ball of a head. */
 #include "train_scene.h"
+#include "train/nerf_sampler.h"
 #include "train/torso_step.h"
 
 #include <setjmp.h>
@@ -159,6 +160,56 @@ static void growing_recording_is_joined(void **unused) {
     tg_context_destroy(&ctx);
 }
 
+static void rare_faces_and_mouths_are_drawn_more(void **unused) {
+    (void)unused;
+    tg_context *ctx = tg_context_create(1);
+    tg_dataset *set;
+    nerf_sampler sampler = {0};
+    tg_nerf_config config = tg_nerf_config_defaults();
+    assert_int_equal(tg_dataset_open(ctx, in_root("person"),
+                                     TG_LOAD_FRAMES | TG_LOAD_BEHIND | TG_LOAD_PARSING, 0, &set),
+                     TG_OK);
+    assert_int_equal(tg_nerf_sampler_init(ctx, &sampler, set, &config), TG_OK);
+    tg_rng rng = tg_rng_make(1, "", "pick");
+    int drawn[40] = {0}, blinks = 0;
+    enum { PICKS = 4000, DRAWN = 1000 };
+    for (int i = 0; i < PICKS; i++) {
+        int64_t f = tg_nerf_sampler_pick(&sampler, &rng, (uint64_t)i);
+        assert_in_range(f, 0, 35);
+        drawn[f]++;
+        blinks += f < 3; /* of 36: the scene blinks in its first three frames */
+    }
+    for (int f = 0; f < 36; f++)
+        assert_true(drawn[f] > 20);
+    assert_true(blinks > PICKS * 3 / 36 * 5 / 4);
+
+    static nerf_ray rays[DRAWN];
+    tg_nerf_sampler_draw(&sampler, 7, &rng, 0, DRAWN, 0.5f, rays);
+    tg_box mouth = tg_dataset_box(set, 7, 48, 67, 0.5f);
+    int in_mouth = 0, solid = 0, empty = 0;
+    for (int i = 0; i < DRAWN; i++) {
+        /* back from the direction to the pixel, through the inverse of the pose */
+        const float *m = sampler.frame[7].ngp, *d = rays[i].d;
+        float local[3];
+        for (int k = 0; k < 3; k++)
+            local[k] = m[k] * d[0] + m[4 + k] * d[1] + m[8 + k] * d[2];
+        int x = (int)(set->cx + set->focal * local[0] / local[2]);
+        int y = (int)(set->cy + set->focal * local[1] / local[2]);
+        const uint8_t *rgb = set->frame_rgb + 3 * ((7 * 48 + y) * 48 + x);
+        for (int c = 0; c < 3; c++)
+            assert_true(fabsf(rays[i].target[c] * 255 - rgb[c]) < 0.01f);
+        assert_true(rays[i].jitter >= 0 && rays[i].jitter < 1);
+        in_mouth += x >= mouth.left && x < mouth.right && y >= mouth.top && y < mouth.bottom;
+        solid += rays[i].opacity == 1;
+        empty += rays[i].opacity == 0;
+    }
+    assert_true(in_mouth > DRAWN * 3 / 10);
+    assert_true(solid > DRAWN / 2 && empty > DRAWN / 100);
+    tg_nerf_sampler_free(&sampler);
+    tg_dataset_close(&set);
+    tg_context_destroy(&ctx);
+}
+
 /* Cancels at the progress call number `at`. */
 typedef struct {
     tg_context *ctx;
@@ -302,7 +353,7 @@ static double torso_loss(tg_context *ctx, torso_stepper *stepper, const torso_pi
                                   {{-0.1f, 0.1f, 0.02f, 0.2f, 3.1f, 0.2f}, 2}};
     torso_weights weights = {0.1f, 0.5f, 1.0f / (FRAMES * EACH)};
     torso_result result;
-    torso_step_gradients(ctx, stepper, frames, FRAMES, pixels, EACH, &weights, &result);
+    tg_torso_step_gradients(ctx, stepper, frames, FRAMES, pixels, EACH, &weights, &result);
     return result.loss * (double)weights.scale;
 }
 
@@ -318,7 +369,8 @@ static void torso_gradients_are_slopes(void **unused) {
     tg_nerf *nerf;
     torso_stepper *stepper;
     assert_int_equal(tg_nerf_create(ctx, &c, 3, &nerf), TG_OK);
-    assert_int_equal(torso_stepper_create(ctx, nerf, SIDE, SIDE, FRAMES * EACH, &stepper), TG_OK);
+    assert_int_equal(tg_torso_stepper_create(ctx, nerf, SIDE, SIDE, FRAMES * EACH, &stepper),
+                     TG_OK);
     tg_rng rng = tg_rng_make(9, "", "torso");
     static torso_pixel pixels[FRAMES * EACH];
     for (int p = 0; p < FRAMES * EACH; p++) {
@@ -373,7 +425,7 @@ static void torso_gradients_are_slopes(void **unused) {
     assert_int_equal(checked, 8); /* table, codes, six matrices */
     for (int i = 0; i < n; i++)
         tg_free(grad[i]);
-    torso_stepper_destroy(&stepper);
+    tg_torso_stepper_destroy(&stepper);
     tg_nerf_destroy(&nerf);
     tg_context_destroy(&ctx);
 }
@@ -383,6 +435,7 @@ int main(void) {
         cmocka_unit_test(recording_is_read),
         cmocka_unit_test(missing_files_are_named),
         cmocka_unit_test(growing_recording_is_joined),
+        cmocka_unit_test(rare_faces_and_mouths_are_drawn_more),
         cmocka_unit_test(torso_gradients_are_slopes),
         cmocka_unit_test(head_learns_and_goes_on_after_a_stop),
         cmocka_unit_test(torso_learns_and_goes_on_after_a_stop),
