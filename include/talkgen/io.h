@@ -122,6 +122,74 @@ void tg_npy_free(tg_npy *npy);
 tg_status tg_npy_write(tg_context *ctx, const char *path, int ndim, const int64_t *dim,
                        const float *data);
 
+/* ---- PyTorch files and pickles ---------------------------------------------------- */
+
+/* What torch.save writes (zip container, and the older stream of pickles that GeneFace writes),
+ * pickled NumPy objects in .npy, plain .npy and .npz, as one tree. Nothing in the file is executed:
+ * a pickle may only name tensors, arrays and plain Python values, anything else is refused with
+ * its opcode, its name and its byte offset. Tensors stay in the mapped file until they are read.
+ *
+ * The tree has no cycles, is at most 128 levels deep, and visiting all of it is bounded by the size
+ * of the file. Like those of JSON, the walking functions accept NULL and wrong kinds. */
+typedef struct tg_torch tg_torch;
+typedef struct tg_torch_value tg_torch_value; /* borrowed, lives as long as its tg_torch */
+typedef enum {
+    TG_TORCH_NONE, /* None, and NULL */
+    TG_TORCH_BOOL,
+    TG_TORCH_NUMBER, /* int, float and NumPy scalars */
+    TG_TORCH_STRING,
+    TG_TORCH_BYTES,
+    TG_TORCH_LIST, /* list, tuple, set, torch.Size, NumPy array of objects */
+    TG_TORCH_DICT,
+    TG_TORCH_TENSOR, /* torch tensor or parameter, NumPy array of numbers */
+    TG_TORCH_OTHER   /* a type or a tensor of a dtype that cannot be read; has a name */
+} tg_torch_kind;
+
+typedef struct {
+    tg_dtype dtype;
+    int ndim;
+    int64_t dim[8];
+    int64_t stride[8]; /* in elements, never negative; 0 where a dimension is expanded */
+    int64_t count;     /* elements: product of dim */
+    const void *data;  /* first element, any alignment */
+} tg_torch_tensor;
+
+/* Whether the first bytes of the file are those of a zip, pickle or npy file. */
+bool tg_torch_recognise(const char *path);
+/* TG_EMODEL when it is none of them, damaged, or asks for anything outside the list; TG_ENOMEM when
+ * its values need more than 3 times the file and 40 MiB; TG_EINPUT for a bad .npy header. */
+tg_status tg_torch_open(tg_context *ctx, const char *path, tg_torch **out);
+void tg_torch_close(tg_torch **file);
+const char *tg_torch_path(const tg_torch *file);
+/* "PyTorch zip", "PyTorch legacy", "Python pickle", "NumPy npy" or "NumPy npz". */
+const char *tg_torch_container(const tg_torch *file);
+/* The saved object; of .npz a dict of its arrays; of an array without dimensions its object. */
+const tg_torch_value *tg_torch_root(const tg_torch *file);
+
+tg_torch_kind tg_torch_kind_of(const tg_torch_value *v);
+int64_t tg_torch_count(const tg_torch_value *v); /* elements of a list or dict, else 0 */
+const tg_torch_value *tg_torch_at(const tg_torch_value *v, int64_t index); /* of list or dict */
+/* Name of a dict's element; numbers as decimal text ("0"). NULL out of range. */
+const char *tg_torch_key(const tg_torch_value *dict, int64_t index);
+const tg_torch_value *tg_torch_get(const tg_torch_value *dict, const char *key);
+/* Descends by names and indices joined by dots. Names may hold dots themselves:
+ * "state_dict.model.cond_prenet.encoder_conv.0.weight". NULL when absent. */
+const tg_torch_value *tg_torch_find(const tg_torch_value *v, const char *path);
+double tg_torch_number(const tg_torch_value *v, double otherwise); /* bools are 0 and 1 */
+bool tg_torch_bool(const tg_torch_value *v, bool otherwise);
+/* Text of a string or the name of TG_TORCH_OTHER. */
+const char *tg_torch_string(const tg_torch_value *v, const char *otherwise);
+const tg_torch_tensor *tg_torch_tensor_of(const tg_torch_value *v); /* NULL for other kinds */
+
+/* Elements in C order whatever the strides, out[count]. */
+void tg_torch_read_f32(const tg_torch_tensor *t, float *out);
+/* The same without conversion: count * tg_dtype_size(dtype) bytes. */
+void tg_torch_read_raw(const tg_torch_tensor *t, void *out);
+/* Finds `path` below v, checks its shape and converts (dim[i] < 0: any size); the message names
+ * file, tensor, found and expected. */
+tg_status tg_torch_load(tg_context *ctx, const tg_torch *file, const tg_torch_value *v,
+                        const char *path, int ndim, const int64_t *dim, float *out);
+
 /* ---- audio ------------------------------------------------------------------------ */
 
 /* A streamed audio file: libsndfile first, FFmpeg for everything it does not read. */

@@ -1,5 +1,6 @@
 /* talkgen info: what is inside a checkpoint. */
 #include "cli/commands.h"
+#include "cli/info_torch.h"
 
 #include "talkgen/io.h"
 
@@ -74,6 +75,8 @@ tg_status cmd_info(tg_context *ctx, const cli_args *args) {
         return tg_fail(
             ctx, TG_EUSAGE,
             "no file\n  expected: talkgen info FILE\n  try: talkgen info models/demo.ckpt");
+    if (tg_torch_recognise(args->words[0]))
+        return info_torch(ctx, args->words[0], args->json);
     tg_st *st = NULL;
     tg_status s = tg_st_open(ctx, args->words[0], &st);
     if (s == TG_OK && args->json) {

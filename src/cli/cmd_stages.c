@@ -56,6 +56,7 @@ static tg_status collect(tg_context *ctx, tg_motion_source *source, float **out)
     if (!*out)
         return tg_fail(ctx, TG_ENOMEM, "out of memory for %lld frames of landmarks",
                        (long long)frames);
+    tg_progress(ctx, "motion", 0, (double)frames, NULL);
     for (int64_t i = 0; i < frames; i++) {
         bool done;
         tg_status s = tg_motion_source_next(ctx, source, *out + i * TG_MOTION_DIM, &done);

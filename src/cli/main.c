@@ -11,7 +11,7 @@
 
 #define SHARED "threads cpu-level progress overwrite"
 #define SAMPLE "seed clip-id temperature latent eyes encoder start duration"
-#define LOOK   "size pose background crf pose-out"
+#define LOOK   "size fps pose background crf pose-out"
 
 static const cli_command commands[] = {
     {"synth", "--audio FILE --identity FILE -o OUT",

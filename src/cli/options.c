@@ -164,9 +164,9 @@ static tg_status unknown_option(tg_context *ctx, const cli_command *command, con
 }
 
 static tg_status bad_value(tg_context *ctx, const option *o, const char *value,
-                           const char *expected) {
+                           const char *expected, const char *example) {
     return tg_fail(ctx, TG_EUSAGE, "--%s: '%s' is not usable\n  expected: %s\n  try: --%s %s",
-                   o->name, value, expected, o->name, o->hint ? o->hint : "");
+                   o->name, value, expected, o->name, example);
 }
 
 /* "90", "90s", "1.5m", "2h" or "1:30" in seconds; negative when malformed. */
@@ -195,7 +195,7 @@ static tg_status set_value(tg_context *ctx, const option *o, const char *value, 
     switch (o->kind) {
     case TEXT:
         if (!*value)
-            return bad_value(ctx, o, value, "a value that is not empty");
+            return bad_value(ctx, o, value, "a value that is not empty", o->hint);
         *(const char **)field = value;
         return TG_OK;
     case FLAG:
@@ -205,7 +205,7 @@ static tg_status set_value(tg_context *ctx, const option *o, const char *value, 
         int w = 0, h = 0, used = 0;
         if (sscanf(value, "%dx%d%n", &w, &h, &used) != 2 || value[used] || w < 16 || h < 16 ||
             w > 8192 || h > 8192)
-            return bad_value(ctx, o, value, "width x height, each 16 to 8192, such as 256x256");
+            return bad_value(ctx, o, value, "width x height, each 16 to 8192", "256x256");
         args->width = w;
         args->height = h;
         return TG_OK;
@@ -215,7 +215,7 @@ static tg_status set_value(tg_context *ctx, const option *o, const char *value, 
         long n = strtol(value, &end, 10);
         snprintf(range, sizeof range, "a whole number from %g to %g", o->low, o->high);
         if (end == value || *end || errno || n < o->low || n > o->high)
-            return bad_value(ctx, o, value, range);
+            return bad_value(ctx, o, value, range, o->hint);
         *(int *)field = (int)n;
         return TG_OK;
     }
@@ -229,7 +229,7 @@ static tg_status set_value(tg_context *ctx, const option *o, const char *value, 
         if (!isdigit((unsigned char)*value) || *end || errno)
             return bad_value(
                 ctx, o, value,
-                "a whole number from 0 to 18446744073709551615, or -1 for a random one");
+                "a whole number from 0 to 18446744073709551615, or -1 for a random one", "42");
         args->seed = n;
         args->seed_random = false;
         return TG_OK;
@@ -237,7 +237,7 @@ static tg_status set_value(tg_context *ctx, const option *o, const char *value, 
     case SECONDS: {
         double s = parse_time(value);
         if (s < 0)
-            return bad_value(ctx, o, value, "a time such as 1.5, 90s, 30m, 2h or 1:30");
+            return bad_value(ctx, o, value, "a time: seconds, or 90s, 30m, 2h, 1:30", "10s");
         *(double *)field = s;
         return TG_OK;
     }
@@ -245,7 +245,7 @@ static tg_status set_value(tg_context *ctx, const option *o, const char *value, 
         double x = strtod(value, &end);
         snprintf(range, sizeof range, "a number from %g to %g", o->low, o->high);
         if (end == value || *end || !(x >= o->low && x <= o->high))
-            return bad_value(ctx, o, value, range);
+            return bad_value(ctx, o, value, range, o->hint);
         *(double *)field = x;
         return TG_OK;
     }

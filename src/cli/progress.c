@@ -21,18 +21,22 @@ static void show(void *user, const char *stage, double done, double total, const
         cli_progress_break(p);
         snprintf(p->stage, sizeof p->stage, "%s", stage);
         p->began_s = now;
-        p->began_done = done > 1 ? done : 0; /* a resumed run starts its rate here */
+        p->began_done = done; /* a resumed run starts its rate here */
         p->shown_s = 0;
         p->shown_share = -1;
     }
     bool last = total > 0 && done >= total;
     double share = total > 0 ? done / total : 0, spent = now - p->began_s;
     double rate = spent > 0 ? (done - p->began_done) / spent : 0;
-    /* A terminal is redrawn 10 times a second; a log gets a line per tenth or per half minute. */
-    bool due = p->kind == PROGRESS_BAR    ? now - p->shown_s >= 0.1
-               : p->kind == PROGRESS_JSON ? now - p->shown_s >= 1
-                                          : now - p->shown_s >= 30 || share - p->shown_share >= 0.1;
-    if (!due && !(last && p->shown_share < 1))
+    /* A terminal is redrawn 10 times a second, a program hears every second; a log gets a line per
+     * tenth or per half minute, and none for a stage that is over at once. */
+    double quiet = now - p->shown_s;
+    bool due = p->kind == PROGRESS_BAR ? quiet >= 0.1
+               : p->kind == PROGRESS_JSON
+                   ? quiet >= 1
+                   : spent >= 2 && quiet >= 2 && (quiet >= 30 || share - p->shown_share >= 0.1);
+    bool told = p->kind != PROGRESS_LINES || p->shown_s > 0;
+    if (!due && !(last && told && p->shown_share < 1))
         return;
     p->shown_s = now;
     p->shown_share = share;
@@ -47,17 +51,23 @@ static void show(void *user, const char *stage, double done, double total, const
                 stage, done, total, rate, text);
         return;
     }
+    /* A total of 1 is a share of a budget, not a number of things. */
+    char count[64];
+    if (total == 1)
+        snprintf(count, sizeof count, "%.1f %%", 100 * share);
+    else if (p->kind == PROGRESS_LINES)
+        snprintf(count, sizeof count, "%.0f of %.0f, %.1f/s", done, total, rate);
+    else
+        snprintf(count, sizeof count, "%.0f/%.0f %.1f/s", done, total, rate);
     if (p->kind == PROGRESS_LINES) {
-        fprintf(stderr, "%s: %.0f of %.0f, %.1f/s, %s left%s%s\n", stage, done, total, rate, eta,
-                *text ? ", " : "", text);
+        fprintf(stderr, "%s: %s, %s left%s%s\n", stage, count, eta, *text ? ", " : "", text);
         return;
     }
     char bar[25];
     for (int i = 0; i < 24; i++)
         bar[i] = i < (int)(share * 24) ? '#' : '.';
     bar[24] = '\0';
-    fprintf(stderr, "\r%s [%s] %.0f/%.0f %.1f/s %s left %s\033[K", stage, bar, done, total, rate,
-            eta, text);
+    fprintf(stderr, "\r%s [%s] %s, %s left %s\033[K", stage, bar, count, eta, text);
     p->open_line = true;
     if (last)
         cli_progress_break(p);

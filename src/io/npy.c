@@ -1,7 +1,7 @@
 /* NumPy's .npy: magic, version, a Python dict literal with descr, fortran_order and shape, data.
  * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html */
 #include "talkgen/io.h"
-#include "io/files.h"
+#include "io/npy.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,23 +11,13 @@ enum { MAX_DIMS = 8 };
 
 static const struct {
     const char *descr;
-    char kind; /* f float, i signed, u unsigned (bool too) */
+    char kind; /* as in tg_npy_header */
     size_t size;
 } types[] = {
-    {"<f4", 'f', 4}, {"<f8", 'f', 8}, {"<f2", 'f', 2}, {"|i1", 'i', 1},
-    {"<i2", 'i', 2}, {"<i4", 'i', 4}, {"<i8", 'i', 8}, {"|u1", 'u', 1},
-    {"<u2", 'u', 2}, {"<u4", 'u', 4}, {"<u8", 'u', 8}, {"|b1", 'u', 1},
+    {"<f4", 'f', 4}, {"<f8", 'f', 8}, {"<f2", 'f', 2}, {"|i1", 'i', 1}, {"<i2", 'i', 2},
+    {"<i4", 'i', 4}, {"<i8", 'i', 8}, {"|u1", 'u', 1}, {"<u2", 'u', 2}, {"<u4", 'u', 4},
+    {"<u8", 'u', 8}, {"|b1", 'b', 1}, {"|O", 'O', 0},
 };
-
-typedef struct {
-    char kind;
-    size_t size;
-    bool fortran;
-    int ndim;
-    int64_t dim[MAX_DIMS];
-    size_t elements;
-    size_t data_at; /* byte where the data starts */
-} npy_header;
 
 static tg_status bad(tg_context *ctx, const char *path, size_t at, const char *what,
                      const char *expected) {
@@ -100,7 +90,7 @@ static bool take_size(cursor *c, int64_t *out) {
     return c->at > start;
 }
 
-static bool take_shape(cursor *c, npy_header *h) {
+static bool take_shape(cursor *c, tg_npy_header *h) {
     if (!take(c, '(')) {
         return false;
     }
@@ -117,7 +107,7 @@ static bool take_shape(cursor *c, npy_header *h) {
     return true;
 }
 
-static tg_status parse_dict(tg_context *ctx, const char *path, cursor *c, npy_header *h) {
+static tg_status parse_dict(tg_context *ctx, const char *path, cursor *c, tg_npy_header *h) {
     bool seen_descr = false, seen_order = false, seen_shape = false;
     if (!take(c, '{')) {
         return bad(ctx, path, c->at, "the header is no dict", "{'descr': '<f4', ...}");
@@ -176,7 +166,8 @@ static tg_status parse_dict(tg_context *ctx, const char *path, cursor *c, npy_he
     return TG_OK;
 }
 
-static tg_status parse_header(tg_context *ctx, const char *path, const tg_map *map, npy_header *h) {
+tg_status tg_npy_parse_header(tg_context *ctx, const char *path, const tg_map *map,
+                              tg_npy_header *h) {
     if (map->bytes < 10 || memcmp(map->data, "\x93NUMPY", 6) != 0) {
         return bad(ctx, path, 0, "not a .npy file", "\\x93NUMPY at its start");
     }
@@ -209,7 +200,7 @@ static tg_status parse_header(tg_context *ctx, const char *path, const tg_map *m
         return bad(ctx, path, start, "an impossible shape", "sizes whose product fits memory");
     }
     size_t have = map->bytes - h->data_at;
-    if (have != bytes) {
+    if (have != bytes && h->kind != 'O') {
         return tg_fail(ctx, TG_EINPUT,
                        "%s: %zu bytes %s\n  expected: %zu bytes of data, found %zu\n"
                        "  try: copy or make the file again",
@@ -242,7 +233,7 @@ static float read_value(const uint8_t *p, char kind, size_t size) {
 }
 
 /* First index fastest in the file, last index fastest in out. */
-static void read_fortran(const uint8_t *p, const npy_header *h, float *out) {
+static void read_fortran(const uint8_t *p, const tg_npy_header *h, float *out) {
     int64_t index[MAX_DIMS] = {0};
     for (size_t i = 0; i < h->elements; i++) {
         size_t to = 0;
@@ -263,8 +254,11 @@ tg_status tg_npy_read(tg_context *ctx, const char *path, tg_npy *out) {
     if (status != TG_OK) {
         return status;
     }
-    npy_header h = {0};
-    status = parse_header(ctx, path, &map, &h);
+    tg_npy_header h = {0};
+    status = tg_npy_parse_header(ctx, path, &map, &h);
+    if (status == TG_OK && h.kind == 'O') {
+        status = bad(ctx, path, 0, "the dtype is that of pickled objects", "numbers ('<f4')");
+    }
     if (status == TG_OK && !(out->data = tg_alloc(h.elements * sizeof(float)))) {
         status = tg_fail(ctx, TG_ENOMEM, "%s: not enough memory for %zu values", path, h.elements);
     }

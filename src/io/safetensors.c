@@ -52,9 +52,10 @@ static bool contains(const uint8_t *data, size_t bytes, const char *text) {
 
 static tg_status pytorch_file(tg_context *ctx, const char *path, const char *which) {
     return tg_fail(ctx, TG_EMODEL,
-                   "%s: this is a PyTorch file (%s)\n  expected: a safetensors file\n"
-                   "  try: talkgen convert geneface|radnerf|adnerf|hubert %s -o converted.ckpt",
-                   path, which, path);
+                   "%s: this is a PyTorch file (%s)\n"
+                   "  expected: a safetensors file; this version does not convert PyTorch files\n"
+                   "  try: an identity made by talkgen train, such as models/demo.ckpt",
+                   path, which);
 }
 
 /* Names what the file is when its first bytes say so; TG_OK when they do not. */
