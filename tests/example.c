@@ -1,7 +1,6 @@
 /* The smallest program on top of libtalkgen: a recording and a person to a video.
  *
- *     cc example.c $(pkg-config --static --cflags --libs talkgen) && ./a.out demo.ckpt a.wav
- * out.mp4
+ *     cc example.c $(pkg-config --cflags --libs talkgen) && ./a.out demo.ckpt a.wav out.mp4
  */
 #include <talkgen/talkgen.h>
 

@@ -1,16 +1,24 @@
 #!/bin/sh
 # Installs a build into a folder and compiles the example of the C API against what was installed.
-#   install.sh BUILD PREFIX
+#   install.sh BUILD PREFIX [MODELS]
 set -eu
 build=$1
-prefix=$(mkdir -p "$2" && cd "$2" && pwd)
+models=$(cd "${3:-$(dirname "$0")/../models}" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
-rm -rf "$prefix"
-cmake --install "$build" --prefix "$prefix" >/dev/null
-export PKG_CONFIG_PATH="$(dirname "$(find "$prefix" -name talkgen.pc)")"
-sed -i "s#^prefix=.*#prefix=$prefix#" "$PKG_CONFIG_PATH/talkgen.pc"
-cc -std=c11 -Wall -Wextra -Werror "$here/example.c" -o "$prefix/example" $(pkg-config --static --cflags --libs talkgen)
-"$prefix/bin/talkgen" version
-cd "$here/.."
-"$prefix/example" models/demo.ckpt models/demo.flac "$prefix/example.framemd5"
-test -s "$prefix/example.framemd5"
+rm -rf "$2"
+cmake --install "$build" --prefix "$2" >/dev/null
+prefix=$(cd "$2" && pwd)
+PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name talkgen.pc)")
+export PKG_CONFIG_PATH
+# shellcheck disable=SC2046
+cc -std=c11 -Wall -Wextra -Werror "$here/example.c" -o "$prefix/example" $(pkg-config --cflags --libs talkgen)
+test "$(pkg-config --modversion talkgen)" = "$("$prefix/bin/talkgen" version | sed -n '1s/talkgen //p')"
+"$prefix/example" "$models/demo.ckpt" "$models/demo.flac" "$prefix/example.framemd5"
+"$prefix/bin/talkgen" -a "$models/demo.flac" -i "$models/demo.ckpt" -o "$prefix/tool.framemd5" --duration 1
+cmp "$prefix/example.framemd5" "$prefix/tool.framemd5"
+for header in "$prefix"/include/talkgen/*.h; do # every public header stands alone, in C and in C++
+    for language in c c++; do
+        echo "#include <talkgen/$(basename "$header")>" |
+            cc -Wall -Wextra -Werror -fsyntax-only $(pkg-config --cflags talkgen) -x $language -
+    done
+done

@@ -90,7 +90,7 @@ static tg_status read_window(tg_context *ctx, tg_features *f, int64_t *n) {
         if (got == 0)
             return tg_fail(ctx, TG_EINPUT,
                            "%s: ends %lld samples early on the second reading\n"
-                           "  expected a file that does not change while it is read\n"
+                           "  expected: a file that does not change while it is read\n"
                            "  try: again when it is complete",
                            tg_wave16k_path(f->wave), (long long)f->left);
         for (int64_t i = *n; i < *n + got; i++)

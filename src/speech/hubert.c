@@ -196,7 +196,7 @@ tg_status tg_hubert_open(tg_context *ctx, const tg_st *st, const char *prefix, t
     if (text == NULL)
         return tg_fail(ctx, TG_EMODEL,
                        "%s: no speech encoder in this file (metadata %s is missing)\n"
-                       "  expected a voice file, such as models/voice.safetensors\n"
+                       "  expected: a voice file, such as models/voice.safetensors\n"
                        "  try: --encoder models/voice.safetensors",
                        tg_st_path(st), TG_HUBERT_META);
     tg_json *json = NULL;

@@ -49,7 +49,7 @@ tg_hubert_config tg_hubert_small(void) {
 static tg_status bad_value(tg_context *ctx, const char *name, const char *key,
                            const char *expected) {
     return tg_fail(ctx, TG_EMODEL,
-                   "%s: %s: value not supported\n  expected %s\n"
+                   "%s: %s: value not supported\n  expected: %s\n"
                    "  try: a HuBERT or wav2vec2 encoder in the shape of the published ones",
                    name, key, expected);
 }
@@ -61,7 +61,7 @@ static tg_status read_int(tg_context *ctx, const tg_json *v, const char *name, c
     double number = tg_json_number(v, -1);
     if (!(number >= 1 && number <= limit && number == floor(number)))
         return tg_fail(ctx, TG_EMODEL,
-                       "%s: %s: %g\n  expected an integer from 1 to %d\n"
+                       "%s: %s: %g\n  expected: an integer from 1 to %d\n"
                        "  try: the config.json that belongs to the weights",
                        name, key, number, limit);
     *value = (int)number;

@@ -72,7 +72,7 @@ tg_status tg_resampler_create(tg_context *ctx, int from_rate, int to_rate, tg_re
     if (from_rate < 1000 || from_rate > 768000 || to_rate < 1000 || to_rate > 768000)
         return tg_fail(ctx, TG_EINPUT,
                        "sample rate %d Hz cannot be converted to %d Hz\n"
-                       "  expected rates from 1000 to 768000 Hz\n"
+                       "  expected: rates from 1000 to 768000 Hz\n"
                        "  try: convert the recording to 16 kHz WAV first",
                        from_rate, to_rate);
     tg_resampler *r = tg_calloc(sizeof *r);

@@ -55,7 +55,7 @@ static tg_status go_to_start(tg_context *ctx, tg_wave16k *w) {
         if (got == 0)
             return tg_fail(ctx, TG_EINPUT,
                            "%s: ends after %.3f s, before the start at %.3f s\n"
-                           "  expected a start inside the recording\n"
+                           "  expected: a start inside the recording\n"
                            "  try: a smaller --start",
                            w->path, (double)(w->skip - left) / w->rate, (double)w->skip / w->rate);
         left -= got;
@@ -94,7 +94,7 @@ tg_status tg_wave16k_open(tg_context *ctx, const char *path, const tg_wave_range
         if (!(range->start_s >= 0) || !(range->start_s < 1e9) || !(range->duration_s < 1e9))
             status = tg_fail(ctx, TG_EUSAGE,
                              "start %g s, duration %g s: not a part of a recording\n"
-                             "  expected a start >= 0 and a duration in seconds\n"
+                             "  expected: a start >= 0 and a duration in seconds\n"
                              "  try: --start 0",
                              range->start_s, range->duration_s);
         else {
@@ -106,7 +106,7 @@ tg_status tg_wave16k_open(tg_context *ctx, const char *path, const tg_wave_range
     if (status == TG_OK && w->limit == 0)
         status = tg_fail(ctx, TG_EINPUT,
                          "%s: a duration of %g s holds no sample at %d Hz\n"
-                         "  expected at least one sample\n"
+                         "  expected: at least one sample\n"
                          "  try: a longer --duration",
                          path, range->duration_s, w->rate);
     if (status == TG_OK)
@@ -121,7 +121,7 @@ tg_status tg_wave16k_borrow(tg_context *ctx, const float *samples, int64_t n, tg
     *out = NULL;
     if (n <= 0)
         return tg_fail(ctx, TG_EINPUT,
-                       "no samples\n  expected at least one sample of 16 kHz audio\n"
+                       "no samples\n  expected: at least one sample of 16 kHz audio\n"
                        "  try: a recording that is not empty");
     *out = tg_calloc(sizeof **out);
     if (*out == NULL)
@@ -238,7 +238,7 @@ tg_status tg_wave16k_stats(tg_context *ctx, tg_wave16k *w, tg_wave_stats *out) {
         }
         if (status == TG_OK && stats.samples == 0)
             status = tg_fail(ctx, TG_EINPUT,
-                             "%s: 0 samples\n  expected a recording with sound in it\n"
+                             "%s: 0 samples\n  expected: a recording with sound in it\n"
                              "  try: another file, or another --start",
                              tg_wave16k_path(w));
         if (status == TG_OK)

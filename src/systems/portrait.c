@@ -142,10 +142,11 @@ static tg_status portrait_open(tg_context *ctx, const tg_identity *id, int64_t f
     if (ok && o->pose_out)
         ok = (p->pose_rows = tg_alloc((size_t)frames * 16 * sizeof(float))) != NULL;
     if (!ok)
-        return tg_fail(ctx, TG_ENOMEM, "out of memory for %lld frames of %dx%d%s",
+        return tg_fail(ctx, TG_ENOMEM,
+                       "out of memory for %lld frames of %dx%d\n  expected: room for %s\n  try: %s",
                        (long long)frames, p->size.width, p->size.height,
-                       npy ? "\n  expected: room for all frames as float32\n  try: --duration"
-                           : "");
+                       npy ? "all frames as float32" : "a few pictures and the head poses",
+                       npy ? "--duration, or another kind of output" : "a smaller --size");
     if (npy && !o->overwrite && tg_file_exists(o->output))
         return tg_fail(ctx, TG_EUSAGE,
                        "%s exists already\n  expected: a new file\n  try: -y to replace it",
@@ -177,6 +178,7 @@ static tg_status portrait_open(tg_context *ctx, const tg_identity *id, int64_t f
 }
 
 static tg_status render_frames(tg_context *ctx, window *w, portrait *p, int64_t frames) {
+    tg_progress(ctx, "render", 0, (double)frames, NULL);
     tg_status s = start(ctx, w);
     size_t pixels = (size_t)p->size.width * (size_t)p->size.height * 3;
     for (int64_t i = 0; s == TG_OK && i < frames; i++) {

@@ -48,6 +48,8 @@ static void forward_progress(void *user, const char *stage, double done, double 
     (void)stage;
     (void)text;
     talkgen *t = user;
+    if (done < 1) /* the beginning */
+        return;
     if (t->running->progress(t->running->user, (int64_t)done, (int64_t)total) != 0)
         tg_cancel(t->ctx, TG_EINTR);
 }

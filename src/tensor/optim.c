@@ -33,7 +33,7 @@ static bool store_create(tg_context *ctx, store *s, tg_params *set, bool buffers
     if (!ok) {
         store_free(s);
         tg_fail(ctx, TG_ENOMEM,
-                "out of memory: optimizer state of %d parameters\n  expected to fit in this "
+                "out of memory: optimizer state of %d parameters\n  expected: to fit in this "
                 "machine's memory\n  try: a smaller model",
                 s->count);
     }

@@ -172,7 +172,7 @@ tg_status tg_params_zero_grad(tg_context *ctx, tg_params *set) {
             memset(param->value->grad, 0, bytes);
         else if (trains(param) && !(param->value->grad = tg_calloc(bytes)))
             return tg_fail(ctx, TG_ENOMEM,
-                           "out of memory: gradients of %s (%zu bytes)\n  expected to fit in this "
+                           "out of memory: gradients of %s (%zu bytes)\n  expected: to fit in this "
                            "machine's memory\n  try: a smaller model",
                            param->name, bytes);
     }

@@ -111,7 +111,7 @@ bool tg_tape_expect(tg_tape *tape, bool fits, const char *op, const char *expect
     if (b)
         shape_text(b, second, sizeof second);
     tape->status = tg_fail(tape->ctx, TG_EINTERNAL,
-                           "tensor operation %s: got shapes %s %s\n  expected %s\n  try: report "
+                           "tensor operation %s: got shapes %s %s\n  expected: %s\n  try: report "
                            "this, it is a mistake in the program",
                            op, first, second, expected);
     return false;
@@ -128,7 +128,7 @@ tg_tensor *tg_tape_poison(tg_tape *tape) {
 void tg_tape_fail_memory(tg_tape *tape, const char *what) {
     if (tape->status == TG_OK)
         tape->status = tg_fail(tape->ctx, TG_ENOMEM,
-                               "out of memory: %s\n  expected to fit in this machine's memory\n  "
+                               "out of memory: %s\n  expected: to fit in this machine's memory\n  "
                                "try: a smaller batch or shorter clips",
                                what);
 }

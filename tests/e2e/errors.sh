@@ -2,76 +2,155 @@
 # Bad input: one clear message, the right exit code, nothing left behind.
 . "$(dirname "$0")/common"
 
-# synth OUTPUT OPTIONS...: the main job on one second
+# synth OUTPUT OPTIONS...: the main job on one second, in small pictures
 synth() {
     output=$1
     shift
-    "$talkgen" --identity "$person" -o "$output" --progress never --duration 1 "$@"
+    "$talkgen" --identity "$person" -o "$output" --progress never --duration 1 --size 64x64 "$@"
+}
+# wav BITS FORMAT BYTES: the head of a mono WAV file of 16 kHz (format 1 = integers, 3 = floats)
+number() { # little endian, $2 bytes
+    value=$1
+    for _ in $(seq "$2"); do
+        printf "\\$(printf %03o $((value % 256)))"
+        value=$((value / 256))
+    done
+}
+wav() {
+    printf RIFF && number $(($3 + 36)) 4 && printf 'WAVEfmt ' && number 16 4 && number "$2" 2 && number 1 2
+    number 16000 4 && number $((16000 * $1 / 8)) 4 && number $(($1 / 8)) 2 && number "$1" 2
+    printf data && number "$3" 4
 }
 
-expect 3 "missing.wav" synth a.mp4 --audio missing.wav
+# ---- audio: 3
+expect 3 missing.wav synth a.mp4 --audio missing.wav
 printf 'this is no sound' >text.wav
-expect 3 "text.wav" synth a.mp4 --audio text.wav
-ffmpeg -loglevel error -f lavfi -i anullsrc=r=16000:cl=mono -t 0 -c:a pcm_s16le empty.wav
-expect 3 "empty.wav" synth a.mp4 --audio empty.wav
-# 32-bit float WAV of 200 samples, NaN (00 00 c0 7f) at sample 100
-{
-    printf 'RIFF\104\003\000\000WAVEfmt \020\000\000\000\003\000\001\000\200\076\000\000\000\372\000\000\004\000\040\000data\040\003\000\000'
+expect 3 text.wav synth a.mp4 --audio text.wav
+: >nothing.wav
+expect 3 nothing.wav synth a.mp4 --audio nothing.wav
+wav 16 1 0 >empty.wav
+expect 3 empty.wav synth a.mp4 --audio empty.wav
+expect 3 "$work" synth a.mp4 --audio "$work"
+{ # 200 float samples, NaN (00 00 c0 7f) at sample 100
+    wav 32 3 800
     head -c 400 /dev/zero
     printf '\000\000\300\177'
     head -c 396 /dev/zero
 } >nan.wav
-expect 3 "100" synth a.mp4 --audio nan.wav
+expect 3 "sample 100" synth a.mp4 --audio nan.wav
+expect 3 "start" synth a.mp4 --audio "$speech" --start 1h
 absent a.mp4
 
-audio="--audio $speech"
+# ---- models: 4
 head -c 100000 "$person" >short.ckpt
-expect 4 "short.ckpt" "$talkgen" $audio --identity short.ckpt -o a.mp4
 printf 'PK\003\004\024\000\000\000\000\000archive/data.pkl' >torch.ckpt
-expect 4 "PyTorch" "$talkgen" $audio --identity torch.ckpt -o a.mp4
-printf 'hello' >text.ckpt
-expect 4 "text.ckpt" "$talkgen" $audio --identity text.ckpt -o a.mp4
-expect 4 "missing.ckpt" "$talkgen" $audio --identity missing.ckpt -o a.mp4
-expect 4 "" "$talkgen" $audio --identity "$person" --encoder text.ckpt -o a.mp4
+printf '\200\002}q\000.' >pickle.ckpt
+printf hello >text.ckpt
+: >nothing.ckpt
+main() { # IDENTITY OPTIONS...
+    identity=$1
+    shift
+    "$talkgen" --audio "$speech" --identity "$identity" -o a.mp4 --progress never "$@"
+}
+expect 4 short.ckpt main short.ckpt
+expect 4 PyTorch main torch.ckpt
+expect 4 PyTorch main pickle.ckpt
+expect 4 text.ckpt main text.ckpt
+expect 4 nothing.ckpt main nothing.ckpt
+expect 4 missing.ckpt main missing.ckpt
+expect 4 "no talkgen identity" main "$models/voice.safetensors"
+expect 4 text.ckpt main "$person" --encoder text.ckpt
+expect 4 demo.ckpt main "$person" --encoder "$person"
 cp "$person" alone.ckpt
-expect 4 "voice" "$talkgen" $audio --identity alone.ckpt -o a.mp4
+expect 4 "voice" main alone.ckpt
+expect 4 text.ckpt "$talkgen" info text.ckpt
 absent a.mp4
 
-expect 5 "no/such" synth no/such/folder/a.mp4 $audio
-expect 2 "exists" sh -c ': >there.mp4; exec "$@"' sh "$talkgen" $audio --identity "$person" -o there.mp4
-[ -s there.mp4 ] && tell "an existing output was touched"
-expect 2 "--identiy" "$talkgen" --identiy x
-expect 2 "twice" synth a.mp4 $audio --seed 1 --seed 2
-expect 2 "--seed" synth a.mp4 $audio --seed many
-expect 2 "--size" synth a.mp4 $audio --size 256
-expect 2 "aspect" synth a.mp4 $audio --size 256x128
-expect 2 "--pose" synth a.mp4 $audio --pose nowhere
-expect 2 "--background" synth a.mp4 $audio --background '#12345'
-expect 2 "both given" "$talkgen" motion $audio --features f.npy -i "$person" -o m.npy
-expect 2 "unknown command" "$talkgen" snyth
-expect 2 "missing" "$talkgen" --identity "$person" -o a.mp4
-expect 2 "eyes" synth a.mp4 $audio --eyes wide
-expect 2 "--cpu-level" synth a.mp4 $audio --cpu-level sse
-expect 2 "--progress" "$talkgen" $audio -i "$person" -o a.mp4 --progress loud
-absent a.mp4 m.npy
+# ---- input files of single stages: 3
+expect 3 m.npy "$talkgen" render --motion m.npy -i "$person" -o a.mp4
+cp text.wav m.npy
+expect 3 m.npy "$talkgen" render --motion m.npy -i "$person" -o a.mp4
+expect 3 m.npy "$talkgen" motion --features m.npy -i "$person" -o l.npy
+expect 3 m.npy synth a.mp4 -a "$speech" --pose ./m.npy
+expect 3 m.npy synth a.mp4 -a "$speech" --background m.npy
+absent a.mp4 l.npy
 
-# A full disk.
+# ---- usage: 2
+expect 2 exists sh -c ': >there.mp4; exec "$@"' sh "$talkgen" -a "$speech" -i "$person" -o there.mp4
+[ -s there.mp4 ] && tell "an existing output was touched"
+for stage in features motion; do
+    : >there.npy
+    expect 2 exists "$talkgen" $stage -a "$speech" -i "$person" -o there.npy
+    [ -s there.npy ] && tell "an existing output was touched by $stage"
+done
+expect 2 "--identiy" "$talkgen" --identiy x
+expect 2 "--identity" "$talkgen" --identiy x
+expect 2 "--hours" synth a.mp4 -a "$speech" --hours 1
+expect 2 twice synth a.mp4 -a "$speech" --seed 1 --seed 2
+expect 2 "--seed" synth a.mp4 -a "$speech" --seed many
+expect 2 "--seed" synth a.mp4 -a "$speech" --seed
+expect 2 "--size" "$talkgen" -a "$speech" -i "$person" -o a.mp4 --size 256
+expect 2 aspect "$talkgen" -a "$speech" -i "$person" -o a.mp4 --size 256x128
+expect 2 "--duration" "$talkgen" -a "$speech" -i "$person" -o a.mp4 --duration -3
+expect 2 "--temperature" synth a.mp4 -a "$speech" --temperature hot
+expect 2 "--fps 30" synth a.mp4 -a "$speech" --fps 30
+expect 2 "--pose" synth a.mp4 -a "$speech" --pose nowhere
+expect 2 "--background" synth a.mp4 -a "$speech" --background '#12345'
+expect 2 "both given" "$talkgen" motion -a "$speech" --features f.npy -i "$person" -o m2.npy
+expect 2 "unknown command" "$talkgen" snyth
+expect 2 "synth" "$talkgen" snyth
+expect 2 missing "$talkgen" --identity "$person" -o a.mp4
+expect 2 missing "$talkgen" --audio "$speech" -o a.mp4
+expect 2 missing "$talkgen" --audio "$speech" --identity "$person"
+expect 2 "eyes" synth a.mp4 -a "$speech" --eyes wide
+expect 2 "--cpu-level" synth a.mp4 -a "$speech" --cpu-level sse
+expect 2 "--progress" "$talkgen" -a "$speech" -i "$person" -o a.mp4 --progress loud
+expect 2 "unexpected argument" synth a.mp4 -a "$speech" b.wav
+expect 2 "a.xyz" synth a.xyz -a "$speech"
+absent a.mp4 m2.npy
+
+# ---- output: 5
+expect 5 "no/such" synth no/such/folder/a.mp4 -a "$speech"
+expect 5 "/proc/a.mp4" synth /proc/a.mp4 -a "$speech"
+expect 5 "text.wav/a.mp4" synth text.wav/a.mp4 -a "$speech"
+expect 5 "no/such" "$talkgen" features -a "$speech" -i "$person" -o no/such/f.npy
+"$talkgen" -a "$speech" -i "$person" -o - --duration 4 --size 64x64 --progress never 2>err.txt | head -c 100 >out.txt
+grep -q '^  expected' err.txt || tell "a closed pipe: $(cat err.txt)"
+if [ -w /dev/full ]; then
+    expect 5 "" sh -c '"$@" >/dev/full' sh "$talkgen" -a "$speech" -i "$person" -o - --duration 1 --size 64x64
+    expect 5 "standard output" sh -c '"$@" >/dev/full' sh "$talkgen" doctor
+else
+    echo "skip /dev/full: it is not here"
+fi
 mkdir -p disk
-if mount -t tmpfs -o size=64k tmpfs disk 2>/dev/null; then
-    expect 5 "disk/a.mp4" synth disk/a.mp4 $audio
-    [ -z "$(ls -A disk)" ] || tell "a full disk keeps $(ls -A disk)"
+if mount -t tmpfs -o size=8k tmpfs disk 2>/dev/null; then
+    for name in a.mp4 a.y4m f_%03d.png; do
+        expect 5 disk/ synth disk/$name -a "$speech"
+        [ -z "$(ls -A disk)" ] || tell "a full disk keeps $(ls -A disk)"
+    done
+    for stage in features motion; do
+        expect 5 disk/s.npy "$talkgen" $stage -a "$speech" -i "$person" -o disk/s.npy --duration 2
+        [ -z "$(ls -A disk)" ] || tell "a full disk keeps $(ls -A disk)"
+    done
     umount disk
 else
     echo "skip full disk: mounting a tmpfs is not permitted here"
 fi
 
-# Ctrl-C
-"$talkgen" --audio "$speech" --identity "$person" -o killed.mp4 --progress never 2>err.txt &
-pid=$!
-sleep 1
-kill -INT $pid
-wait $pid
-got=$?
-[ $got = 130 ] || tell "exit $got instead of 130 after SIGINT"
-absent killed.mp4
+# ---- Ctrl-C: 130; the first progress event says that frames are under way
+for signal in INT TERM; do
+    : >$signal.txt
+    "$talkgen" --audio "$speech" --identity "$person" -o killed.mp4 --progress json 2>$signal.txt &
+    pid=$!
+    for _ in $(seq 600); do
+        grep -q render $signal.txt && break
+        sleep 0.1
+    done
+    ls -A | grep -q killed || tell "nothing was being written"
+    kill -$signal $pid
+    wait $pid
+    got=$?
+    [ $got = "$([ $signal = INT ] && echo 130 || echo 75)" ] || tell "exit $got after SIG$signal"
+    absent killed.mp4
+done
 finish
