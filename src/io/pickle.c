@@ -148,14 +148,14 @@ static const char *const names[256] = {
 
 /* ---- failing --------------------------------------------------------------------------- */
 
-tg_status pk_refuse(const pk_place *p, const char *what, const char *expected) {
+tg_status tg_pk_refuse(const pk_place *p, const char *what, const char *expected) {
     return tg_fail(p->ctx, TG_EMODEL,
                    "%s: %s (opcode %s at byte %zu)\n  expected: %s\n"
                    "  try: a file written by torch.save of a state_dict, or by numpy.save",
                    p->path, what, p->opcode, p->base + p->at, expected);
 }
 
-tg_status pk_no_memory(const pk_place *p) {
+tg_status tg_pk_no_memory(const pk_place *p) {
     return tg_fail(p->ctx, TG_ENOMEM,
                    "%s: its values need far more memory than the file has bytes, or there is none "
                    "left (opcode %s at byte %zu)\n  expected: tensors and a tree that names them\n"
@@ -171,8 +171,8 @@ static tg_status truncated(const machine *m) {
 }
 
 static tg_status wrong_stack(const machine *m) {
-    return pk_refuse(&m->place, "the stack does not hold what the opcode needs",
-                     "a pickle that is not damaged");
+    return tg_pk_refuse(&m->place, "the stack does not hold what the opcode needs",
+                        "a pickle that is not damaged");
 }
 
 /* ---- bytes, stack, memo ------------------------------------------------------------------ */
@@ -207,7 +207,7 @@ static bool grow(pk_pool *pool, pk_value **values, size_t *room, size_t needed, 
     size_t larger = *room * 2 > needed ? *room * 2 : needed < 64 ? 64 : needed;
     size_t bytes;
     if (!tg_mul_size(larger, sizeof **values, &bytes) ||
-        !pk_charge(pool, bytes - *room * sizeof **values)) {
+        !tg_pk_charge(pool, bytes - *room * sizeof **values)) {
         return false;
     }
     pk_value *moved = realloc(*values, bytes);
@@ -224,7 +224,7 @@ static bool grow(pk_pool *pool, pk_value **values, size_t *room, size_t needed, 
 
 static tg_status push(machine *m, pk_value v) {
     if (!grow(m->place.pool, &m->stack, &m->stack_room, m->depth + 1, PK_NONE)) {
-        return pk_no_memory(&m->place);
+        return tg_pk_no_memory(&m->place);
     }
     m->stack[m->depth++] = v;
     return TG_OK;
@@ -262,10 +262,10 @@ static tg_status put(machine *m, uint64_t index) {
     }
     /* Every stored value took at least one byte of the pickle. */
     if (index >= m->bytes) {
-        return pk_refuse(&m->place, "a memo index larger than the pickle", "indices from 0 on");
+        return tg_pk_refuse(&m->place, "a memo index larger than the pickle", "indices from 0 on");
     }
     if (!grow(m->place.pool, &m->memo, &m->memo_room, (size_t)index + 1, PK_MARK)) {
-        return pk_no_memory(&m->place);
+        return tg_pk_no_memory(&m->place);
     }
     m->memo_count += m->memo[index].kind == PK_MARK;
     m->memo[index] = *v;
@@ -274,8 +274,8 @@ static tg_status put(machine *m, uint64_t index) {
 
 static tg_status get(machine *m, uint64_t index) {
     if (index >= m->memo_room || m->memo[index].kind == PK_MARK) {
-        return pk_refuse(&m->place, "a memo entry that was never stored",
-                         "a pickle that is not damaged");
+        return tg_pk_refuse(&m->place, "a memo entry that was never stored",
+                            "a pickle that is not damaged");
     }
     return push(m, m->memo[index]);
 }
@@ -291,12 +291,12 @@ static tg_status push_text(machine *m, int width, pk_kind kind) {
     }
     pk_text *text;
     if (kind == PK_STRING) {
-        text = pk_text_new(m->place.pool, p, (size_t)length);
-    } else if ((text = pk_alloc(m->place.pool, sizeof *text))) {
+        text = tg_pk_text_new(m->place.pool, p, (size_t)length);
+    } else if ((text = tg_pk_alloc(m->place.pool, sizeof *text))) {
         *text = (pk_text){(size_t)length, (const char *)p};
     }
     if (!text) {
-        return pk_no_memory(&m->place);
+        return tg_pk_no_memory(&m->place);
     }
     return push(m, (pk_value){.kind = kind, .as.text = text});
 }
@@ -309,9 +309,9 @@ static tg_status push_long(machine *m, int width) {
         return truncated(m);
     }
     if (length > 8) {
-        pk_text *text = pk_alloc(m->place.pool, sizeof *text);
+        pk_text *text = tg_pk_alloc(m->place.pool, sizeof *text);
         if (!text) {
-            return pk_no_memory(&m->place);
+            return tg_pk_no_memory(&m->place);
         }
         *text = (pk_text){(size_t)length, (const char *)p};
         return push(m, (pk_value){.kind = PK_LONG, .as.text = text});
@@ -348,8 +348,8 @@ static tg_status push_float(machine *m) {
 }
 
 static tg_status push_list(machine *m, pk_kind kind) {
-    pk_list *list = pk_list_new(m->place.pool);
-    return list ? push(m, (pk_value){.kind = kind, .as.list = list}) : pk_no_memory(&m->place);
+    pk_list *list = tg_pk_list_new(m->place.pool);
+    return list ? push(m, (pk_value){.kind = kind, .as.list = list}) : tg_pk_no_memory(&m->place);
 }
 
 /* The topmost n values become one list. */
@@ -358,9 +358,9 @@ static tg_status gather(machine *m, size_t n) {
     if (!values) {
         return wrong_stack(m);
     }
-    pk_list *list = pk_list_new(m->place.pool);
-    if (!list || !pk_list_add(m->place.pool, list, values, n)) {
-        return pk_no_memory(&m->place);
+    pk_list *list = tg_pk_list_new(m->place.pool);
+    if (!list || !tg_pk_list_add(m->place.pool, list, values, n)) {
+        return tg_pk_no_memory(&m->place);
     }
     m->depth -= n;
     return push(m, (pk_value){.kind = PK_LIST, .as.list = list});
@@ -369,9 +369,9 @@ static tg_status gather(machine *m, size_t n) {
 static tg_status add_pairs(machine *m, pk_list *dict, const pk_value *values, size_t n) {
     for (size_t i = 0; i < n; i += 2) {
         bool bad;
-        if (!pk_dict_add(m->place.pool, dict, &values[i], &values[i + 1], &bad)) {
-            return bad ? pk_refuse(&m->place, "a dict key that is no text", "names or numbers")
-                       : pk_no_memory(&m->place);
+        if (!tg_pk_dict_add(m->place.pool, dict, &values[i], &values[i + 1], &bad)) {
+            return bad ? tg_pk_refuse(&m->place, "a dict key that is no text", "names or numbers")
+                       : tg_pk_no_memory(&m->place);
         }
     }
     return TG_OK;
@@ -386,8 +386,8 @@ static tg_status extend(machine *m, pk_kind kind, pk_value *container, size_t n,
     tg_status status = TG_OK;
     if (kind == PK_DICT) {
         status = add_pairs(m, container->as.list, values, n);
-    } else if (!pk_list_add(m->place.pool, container->as.list, values, n)) {
-        status = pk_no_memory(&m->place);
+    } else if (!tg_pk_list_add(m->place.pool, container->as.list, values, n)) {
+        status = tg_pk_no_memory(&m->place);
     }
     m->depth = depth;
     return status;
@@ -415,8 +415,8 @@ static tg_status gather_to_mark(machine *m, pk_kind kind) {
     size_t n = m->depth - mark - 1;
     tg_status status;
     if (kind == PK_DICT) {
-        pk_list *dict = pk_list_new(m->place.pool);
-        status = !dict   ? pk_no_memory(&m->place)
+        pk_list *dict = tg_pk_list_new(m->place.pool);
+        status = !dict   ? tg_pk_no_memory(&m->place)
                  : n % 2 ? wrong_stack(m)
                          : add_pairs(m, dict, m->stack + mark + 1, n);
         m->stack[mark] = (pk_value){.kind = PK_DICT, .as.list = dict};
@@ -441,7 +441,7 @@ static tg_status push_named(machine *m, const char *module, size_t module_bytes,
     snprintf(what[1], sizeof what[1], "%.*s", (int)(name_bytes < 127 ? name_bytes : 127), name);
     const pk_global *global = NULL;
     if (fits && strlen(what[0]) == module_bytes && strlen(what[1]) == name_bytes) {
-        global = pk_find_global(what[0], what[1]);
+        global = tg_pk_find_global(what[0], what[1]);
     }
     if (global) {
         return push(m, (pk_value){.kind = PK_GLOBAL, .as.global = global});
@@ -452,8 +452,8 @@ static tg_status push_named(machine *m, const char *module, size_t module_bytes,
     }
     char text[320];
     snprintf(text, sizeof text, "the pickle asks for %s.%s, which is refused", what[0], what[1]);
-    return pk_refuse(&m->place, text,
-                     "tensors, arrays and plain Python values; nothing is ever executed");
+    return tg_pk_refuse(&m->place, text,
+                        "tensors, arrays and plain Python values; nothing is ever executed");
 }
 
 static tg_status push_global(machine *m) {
@@ -484,7 +484,7 @@ static tg_status reduce(machine *m) {
     if (!v || v[0].kind != PK_GLOBAL || v[1].kind != PK_LIST) {
         return wrong_stack(m);
     }
-    tg_status status = pk_call(&m->place, v[0].as.global, v[1].as.list, &result);
+    tg_status status = tg_pk_call(&m->place, v[0].as.global, v[1].as.list, &result);
     m->depth--;
     m->stack[m->depth - 1] = result;
     return status;
@@ -496,12 +496,12 @@ static tg_status build(machine *m) {
         return wrong_stack(m);
     }
     m->depth--;
-    return pk_build(&m->place, &v[0], &v[1]);
+    return tg_pk_build(&m->place, &v[0], &v[1]);
 }
 
 static tg_status persistent(machine *m) {
     pk_value *v = top(m, 1);
-    return v ? pk_persistent(&m->place, v, v) : wrong_stack(m);
+    return v ? tg_pk_persistent(&m->place, v, v) : wrong_stack(m);
 }
 
 /* ---- running -----------------------------------------------------------------------------------
@@ -515,7 +515,7 @@ static tg_status with_size(machine *m, int width, tg_status (*use)(machine *, ui
 static tg_status check_protocol(machine *m, uint64_t version) {
     return version >= 2 && version <= 5
                ? TG_OK
-               : pk_refuse(&m->place, "an unknown protocol of pickles", "protocol 2 to 5");
+               : tg_pk_refuse(&m->place, "an unknown protocol of pickles", "protocol 2 to 5");
 }
 
 /* Frames only help readers that stream; their contents are opcodes like all others. */
@@ -631,19 +631,19 @@ static tg_status step(machine *m, int op) {
     case OP_BINPERSID:
         return persistent(m);
     default:
-        return pk_refuse(&m->place, "an opcode that is refused",
-                         "those of tensors, arrays and plain Python values, protocol 2 to 5");
+        return tg_pk_refuse(&m->place, "an opcode that is refused",
+                            "those of tensors, arrays and plain Python values, protocol 2 to 5");
     }
 }
 
-tg_status pk_run(tg_context *ctx, pk_pool *pool, const char *path, const uint8_t *data,
-                 size_t bytes, size_t base, pk_value *out, size_t *used) {
+tg_status tg_pk_run(tg_context *ctx, pk_pool *pool, const char *path, const uint8_t *data,
+                    size_t bytes, size_t base, pk_value *out, size_t *used) {
     machine m = {.place = {ctx, pool, path, base, 0, "PROTO"}, .data = data, .bytes = bytes};
     char unknown[8];
     tg_status status = TG_OK;
     *out = (pk_value){.kind = PK_NONE};
     if (bytes < 2 || data[0] != OP_PROTO) {
-        status = pk_refuse(&m.place, "no pickle of protocol 2 or later", "the byte 0x80");
+        status = tg_pk_refuse(&m.place, "no pickle of protocol 2 or later", "the byte 0x80");
     }
     while (status == TG_OK) {
         if (m.at == bytes) {

@@ -106,19 +106,19 @@ struct pk_pool {
     pk_storage *slot[PK_SLOTS]; /* by hash of the key */
 };
 
-void pk_pool_init(pk_pool *pool, size_t file_bytes);
-void pk_pool_free(pk_pool *pool);
+void tg_pk_pool_init(pk_pool *pool, size_t file_bytes);
+void tg_pk_pool_free(pk_pool *pool);
 /* Counts `bytes` against the limit; false when it is reached. */
-bool pk_charge(pk_pool *pool, size_t bytes);
+bool tg_pk_charge(pk_pool *pool, size_t bytes);
 /* Zeroed and aligned for any value; NULL at the limit or without memory. */
-void *pk_alloc(pk_pool *pool, size_t bytes);
-pk_list *pk_list_new(pk_pool *pool);
-bool pk_list_add(pk_pool *pool, pk_list *list, const pk_value *values, size_t count);
+void *tg_pk_alloc(pk_pool *pool, size_t bytes);
+pk_list *tg_pk_list_new(pk_pool *pool);
+bool tg_pk_list_add(pk_pool *pool, pk_list *list, const pk_value *values, size_t count);
 /* data NULL: uninitialised room is left for it. */
-pk_text *pk_text_new(pk_pool *pool, const void *data, size_t bytes);
+pk_text *tg_pk_text_new(pk_pool *pool, const void *data, size_t bytes);
 /* Appends key and value; *bad when the key is no text or number. */
-bool pk_dict_add(pk_pool *pool, pk_list *dict, const pk_value *key, const pk_value *value,
-                 bool *bad);
+bool tg_pk_dict_add(pk_pool *pool, pk_list *dict, const pk_value *key, const pk_value *value,
+                    bool *bad);
 
 /* Where a pickle is: for messages, and so that a called function can fail. */
 typedef struct {
@@ -131,29 +131,31 @@ typedef struct {
 } pk_place;
 
 /* TG_EMODEL: `what` at the place of the current opcode. */
-tg_status pk_refuse(const pk_place *p, const char *what, const char *expected);
-tg_status pk_no_memory(const pk_place *p);
+tg_status tg_pk_refuse(const pk_place *p, const char *what, const char *expected);
+tg_status tg_pk_no_memory(const pk_place *p);
 
 /* Runs one pickle at `data`. *used is its length; *out its value. `base` is its place in the file.
  */
-tg_status pk_run(tg_context *ctx, pk_pool *pool, const char *path, const uint8_t *data,
-                 size_t bytes, size_t base, pk_value *out, size_t *used);
+tg_status tg_pk_run(tg_context *ctx, pk_pool *pool, const char *path, const uint8_t *data,
+                    size_t bytes, size_t base, pk_value *out, size_t *used);
 /* Refuses cycles, depth and trees that are much larger than their file. */
-tg_status pk_check_tree(tg_context *ctx, const char *path, const pk_value *root, size_t file_bytes);
+tg_status tg_pk_check_tree(tg_context *ctx, const char *path, const pk_value *root,
+                           size_t file_bytes);
 /* Gives every tensor its address, once every storage has its own. */
-void pk_place_tensors(pk_pool *pool);
+void tg_pk_place_tensors(pk_pool *pool);
 
 /* ---- what a pickle may call (pickle_call.c) -------------------------------------- */
 
-const pk_global *pk_find_global(const char *module, const char *name);
-tg_status pk_call(const pk_place *p, const pk_global *global, const pk_list *args, pk_value *out);
-tg_status pk_build(const pk_place *p, pk_value *object, const pk_value *state);
+const pk_global *tg_pk_find_global(const char *module, const char *name);
+tg_status tg_pk_call(const pk_place *p, const pk_global *global, const pk_list *args,
+                     pk_value *out);
+tg_status tg_pk_build(const pk_place *p, pk_value *object, const pk_value *state);
 /* ('storage', type, key, location, count[, view]) */
-tg_status pk_persistent(const pk_place *p, const pk_value *id, pk_value *out);
-const char *pk_global_name(const pk_global *global); /* "torch.float32" */
+tg_status tg_pk_persistent(const pk_place *p, const pk_value *id, pk_value *out);
+const char *tg_pk_global_name(const pk_global *global); /* "torch.float32" */
 
 /* A contiguous array over bytes of the file. */
-tg_status pk_array(const pk_place *p, const pk_dtype *dtype, bool fortran, int ndim,
-                   const int64_t *dim, const uint8_t *data, size_t bytes, pk_tensor *t);
+tg_status tg_pk_array(const pk_place *p, const pk_dtype *dtype, bool fortran, int ndim,
+                      const int64_t *dim, const uint8_t *data, size_t bytes, pk_tensor *t);
 
 #endif

@@ -39,7 +39,7 @@ struct pk_global {
 #define TYPE(name, what, dtype, size)                                                              \
     { "torch", name, "torch." name, what, dtype, size }
 
-/* numpy._core is numpy.core and __builtin__ is builtins: see pk_find_global. */
+/* numpy._core is numpy.core and __builtin__ is builtins: see tg_pk_find_global. */
 static const pk_global globals[] = {
     NAME("collections", "OrderedDict", CALL_DICT),
     NAME("collections", "Counter", CALL_DICT),
@@ -111,7 +111,7 @@ static const pk_global globals[] = {
     TYPE("complex128", DTYPE_IS, -1, 16),
 };
 
-const pk_global *pk_find_global(const char *module, const char *name) {
+const pk_global *tg_pk_find_global(const char *module, const char *name) {
     char renamed[160];
     if (strcmp(module, "__builtin__") == 0) {
         module = "builtins";
@@ -127,14 +127,14 @@ const pk_global *pk_find_global(const char *module, const char *name) {
     return NULL;
 }
 
-const char *pk_global_name(const pk_global *global) {
+const char *tg_pk_global_name(const pk_global *global) {
     return global->full;
 }
 
 static tg_status wrong_arguments(const pk_place *p, const char *name) {
     char what[160];
     snprintf(what, sizeof what, "arguments that %s does not take", name);
-    return pk_refuse(p, what, "a pickle that is not damaged");
+    return tg_pk_refuse(p, what, "a pickle that is not damaged");
 }
 
 static bool is_kind(const pk_list *args, size_t index, pk_kind kind) {
@@ -146,9 +146,9 @@ static bool is_kind(const pk_list *args, size_t index, pk_kind kind) {
 /* dict(), dict(other), dict([(key, value), ...]). */
 static tg_status make_dict(const pk_place *p, const pk_global *g, const pk_list *args, size_t first,
                            pk_value *out) {
-    pk_list *dict = pk_list_new(p->pool);
+    pk_list *dict = tg_pk_list_new(p->pool);
     if (!dict) {
-        return pk_no_memory(p);
+        return tg_pk_no_memory(p);
     }
     *out = (pk_value){.kind = PK_DICT, .as.list = dict};
     if (args->count <= first) {
@@ -159,9 +159,9 @@ static tg_status make_dict(const pk_place *p, const pk_global *g, const pk_list 
     }
     const pk_value *from = &args->item[first];
     if (from->kind == PK_DICT) {
-        return pk_list_add(p->pool, dict, from->as.list->item, from->as.list->count)
+        return tg_pk_list_add(p->pool, dict, from->as.list->item, from->as.list->count)
                    ? TG_OK
-                   : pk_no_memory(p);
+                   : tg_pk_no_memory(p);
     }
     if (from->kind != PK_LIST) {
         return wrong_arguments(p, g->full);
@@ -169,9 +169,9 @@ static tg_status make_dict(const pk_place *p, const pk_global *g, const pk_list 
     for (size_t i = 0; i < from->as.list->count; i++) {
         const pk_value *pair = &from->as.list->item[i];
         bool bad = pair->kind != PK_LIST || pair->as.list->count != 2;
-        if (bad ||
-            !pk_dict_add(p->pool, dict, &pair->as.list->item[0], &pair->as.list->item[1], &bad)) {
-            return bad ? wrong_arguments(p, g->full) : pk_no_memory(p);
+        if (bad || !tg_pk_dict_add(p->pool, dict, &pair->as.list->item[0], &pair->as.list->item[1],
+                                   &bad)) {
+            return bad ? wrong_arguments(p, g->full) : tg_pk_no_memory(p);
         }
     }
     return TG_OK;
@@ -180,9 +180,9 @@ static tg_status make_dict(const pk_place *p, const pk_global *g, const pk_list 
 /* list(), list(other): a copy, since the argument may be shared. */
 static tg_status make_list(const pk_place *p, const pk_global *g, const pk_list *args,
                            pk_value *out) {
-    pk_list *list = pk_list_new(p->pool);
+    pk_list *list = tg_pk_list_new(p->pool);
     if (!list) {
-        return pk_no_memory(p);
+        return tg_pk_no_memory(p);
     }
     *out = (pk_value){.kind = PK_LIST, .as.list = list};
     if (args->count == 0) {
@@ -192,7 +192,7 @@ static tg_status make_list(const pk_place *p, const pk_global *g, const pk_list 
         return wrong_arguments(p, g->full);
     }
     const pk_list *from = args->item[0].as.list;
-    return pk_list_add(p->pool, list, from->item, from->count) ? TG_OK : pk_no_memory(p);
+    return tg_pk_list_add(p->pool, list, from->item, from->count) ? TG_OK : tg_pk_no_memory(p);
 }
 
 /* Protocol 2 has no bytes: NumPy's data is a text of characters below 256, in UTF-8. */
@@ -204,9 +204,9 @@ static tg_status encode_latin1(const pk_place *p, const pk_global *g, const pk_l
         return wrong_arguments(p, g->full);
     }
     const pk_text *from = args->item[0].as.text;
-    pk_text *text = pk_text_new(p->pool, NULL, from->bytes);
+    pk_text *text = tg_pk_text_new(p->pool, NULL, from->bytes);
     if (!text) {
-        return pk_no_memory(p);
+        return tg_pk_no_memory(p);
     }
     const uint8_t *s = (const uint8_t *)from->data;
     uint8_t *to = (uint8_t *)(text + 1);
@@ -235,9 +235,9 @@ static tg_status make_bytes(const pk_place *p, const pk_global *g, const pk_list
         *out = args->item[0];
         return TG_OK;
     }
-    pk_text *text = args->count == 0 ? pk_text_new(p->pool, "", 0) : NULL;
+    pk_text *text = args->count == 0 ? tg_pk_text_new(p->pool, "", 0) : NULL;
     if (!text) {
-        return args->count ? wrong_arguments(p, g->full) : pk_no_memory(p);
+        return args->count ? wrong_arguments(p, g->full) : tg_pk_no_memory(p);
     }
     *out = (pk_value){.kind = PK_BYTES, .as.text = text};
     return TG_OK;
@@ -261,13 +261,13 @@ static tg_status same_value(const pk_place *p, const pk_global *g, const pk_list
 /* ---- tensors ------------------------------------------------------------------------------ */
 
 static tg_status other_value(const pk_place *p, const char *name, pk_value *out) {
-    const pk_text *text = pk_text_new(p->pool, name, strlen(name));
+    const pk_text *text = tg_pk_text_new(p->pool, name, strlen(name));
     *out = (pk_value){.kind = PK_OTHER, .as.text = text};
-    return text ? TG_OK : pk_no_memory(p);
+    return text ? TG_OK : tg_pk_no_memory(p);
 }
 
 static pk_tensor *new_tensor(pk_pool *pool) {
-    pk_tensor *t = pk_alloc(pool, sizeof *t);
+    pk_tensor *t = tg_pk_alloc(pool, sizeof *t);
     if (t) {
         t->next = pool->tensors;
         pool->tensors = t;
@@ -275,7 +275,7 @@ static pk_tensor *new_tensor(pk_pool *pool) {
     return t;
 }
 
-tg_status pk_persistent(const pk_place *p, const pk_value *id, pk_value *out) {
+tg_status tg_pk_persistent(const pk_place *p, const pk_value *id, pk_value *out) {
     static const char name[] = "a persistent id";
     if (id->kind != PK_LIST) {
         return wrong_arguments(p, name);
@@ -300,10 +300,10 @@ tg_status pk_persistent(const pk_place *p, const pk_value *id, pk_value *out) {
         before++;
     }
     if (before > 1000) {
-        return pk_refuse(p, "millions of storages", "as many as a network has tensors");
+        return tg_pk_refuse(p, "millions of storages", "as many as a network has tensors");
     }
     if (s && (s->size != type->size || s->dtype != type->dtype || s->count != count)) {
-        return pk_refuse(p, "one storage with two types or sizes", "one type for each storage");
+        return tg_pk_refuse(p, "one storage with two types or sizes", "one type for each storage");
     }
     if (!s) {
         size_t bytes;
@@ -311,9 +311,9 @@ tg_status pk_persistent(const pk_place *p, const pk_value *id, pk_value *out) {
             strlen(key->data) != key->bytes) {
             return wrong_arguments(p, name);
         }
-        s = pk_alloc(p->pool, sizeof *s);
+        s = tg_pk_alloc(p->pool, sizeof *s);
         if (!s) {
-            return pk_no_memory(p);
+            return tg_pk_no_memory(p);
         }
         s->key = key;
         s->name = type->name;
@@ -399,7 +399,7 @@ static tg_status make_tensor(const pk_place *p, const pk_global *g, const pk_lis
     }
     pk_tensor *t = new_tensor(p->pool);
     if (!t) {
-        return pk_no_memory(p);
+        return tg_pk_no_memory(p);
     }
     int strides;
     if (!take_sizes(&args->item[2], &t->view.ndim, t->view.dim) ||
@@ -414,7 +414,7 @@ static tg_status make_tensor(const pk_place *p, const pk_global *g, const pk_lis
     wrong = wrong ? wrong : check_extent(t);
     if (wrong) {
         t->storage = NULL;
-        return pk_refuse(p, wrong, "sizes and strides of this storage");
+        return tg_pk_refuse(p, wrong, "sizes and strides of this storage");
     }
     if (t->storage->dtype < 0) {
         return other_value(p, t->storage->name, out);
@@ -440,7 +440,7 @@ static tg_status make_typed(const pk_place *p, const pk_global *g, const pk_list
         args->item[0].as.global->what == CALL_TYPED) {
         return wrong_arguments(p, g->full);
     }
-    return pk_call(p, args->item[0].as.global, args->item[2].as.list, out);
+    return tg_pk_call(p, args->item[0].as.global, args->item[2].as.list, out);
 }
 
 static tg_status make_named(const pk_place *p, const pk_global *g, const pk_list *args,
@@ -457,17 +457,17 @@ static tg_status make_named(const pk_place *p, const pk_global *g, const pk_list
 /* f4 and the like. Names that are not numbers stay as names. */
 static tg_status make_dtype(const pk_place *p, const pk_global *g, const pk_list *args,
                             pk_value *out) {
-    pk_dtype *d = pk_alloc(p->pool, sizeof *d);
+    pk_dtype *d = tg_pk_alloc(p->pool, sizeof *d);
     if (!d) {
-        return pk_no_memory(p);
+        return tg_pk_no_memory(p);
     }
     if (args->count < 1 || (!is_kind(args, 0, PK_STRING) && !is_kind(args, 0, PK_BYTES))) {
         return wrong_arguments(p, g->full);
     }
     const pk_text *name =
-        pk_text_new(p->pool, args->item[0].as.text->data, args->item[0].as.text->bytes);
+        tg_pk_text_new(p->pool, args->item[0].as.text->data, args->item[0].as.text->bytes);
     if (!name) {
-        return pk_no_memory(p);
+        return tg_pk_no_memory(p);
     }
     const char *s = name->data;
     d->name = s;
@@ -502,13 +502,13 @@ static int dtype_of(const pk_dtype *d) {
     return -1;
 }
 
-tg_status pk_array(const pk_place *p, const pk_dtype *dtype, bool fortran, int ndim,
-                   const int64_t *dim, const uint8_t *data, size_t bytes, pk_tensor *t) {
+tg_status tg_pk_array(const pk_place *p, const pk_dtype *dtype, bool fortran, int ndim,
+                      const int64_t *dim, const uint8_t *data, size_t bytes, pk_tensor *t) {
     t->view.ndim = ndim;
     memmove(t->view.dim, dim, (size_t)ndim * sizeof *dim);
     const char *wrong = count_elements(&t->view);
     if (wrong) {
-        return pk_refuse(p, wrong, "the shape of an array");
+        return tg_pk_refuse(p, wrong, "the shape of an array");
     }
     t->built = true;
     int known = dtype_of(dtype);
@@ -518,7 +518,8 @@ tg_status pk_array(const pk_place *p, const pk_dtype *dtype, bool fortran, int n
     }
     size_t needed;
     if (!tg_mul_size((size_t)t->view.count, dtype->size, &needed) || needed != bytes) {
-        return pk_refuse(p, "an array whose data does not fit its shape", "elements * size bytes");
+        return tg_pk_refuse(p, "an array whose data does not fit its shape",
+                            "elements * size bytes");
     }
     t->view.dtype = (tg_dtype)known;
     t->view.data = data;
@@ -539,7 +540,7 @@ static tg_status make_array(const pk_place *p, const pk_global *g, const pk_list
     }
     pk_tensor *t = new_tensor(p->pool);
     *out = (pk_value){.kind = PK_TENSOR, .as.tensor = t};
-    return t ? TG_OK : pk_no_memory(p);
+    return t ? TG_OK : tg_pk_no_memory(p);
 }
 
 static bool is_text(const pk_value *v) {
@@ -565,8 +566,8 @@ static tg_status build_array(const pk_place *p, pk_tensor *t, const pk_list *sta
         if (!is_text(&v[3])) {
             return wrong_arguments(p, name);
         }
-        return pk_array(p, dtype, fortran, ndim, dim, (const uint8_t *)v[3].as.text->data,
-                        v[3].as.text->bytes, t);
+        return tg_pk_array(p, dtype, fortran, ndim, dim, (const uint8_t *)v[3].as.text->data,
+                           v[3].as.text->bytes, t);
     }
     t->view.ndim = ndim;
     memcpy(t->view.dim, dim, sizeof dim);
@@ -590,11 +591,12 @@ static tg_status from_buffer(const pk_place *p, const pk_global *g, const pk_lis
     }
     pk_tensor *t = new_tensor(p->pool);
     if (!t) {
-        return pk_no_memory(p);
+        return tg_pk_no_memory(p);
     }
     *out = (pk_value){.kind = PK_TENSOR, .as.tensor = t};
-    return pk_array(p, args->item[1].as.dtype, args->item[3].as.text->data[0] == 'F', ndim, dim,
-                    (const uint8_t *)args->item[0].as.text->data, args->item[0].as.text->bytes, t);
+    return tg_pk_array(p, args->item[1].as.dtype, args->item[3].as.text->data[0] == 'F', ndim, dim,
+                       (const uint8_t *)args->item[0].as.text->data, args->item[0].as.text->bytes,
+                       t);
 }
 
 static tg_status make_scalar(const pk_place *p, const pk_global *g, const pk_list *args,
@@ -640,7 +642,7 @@ static tg_status make_scalar(const pk_place *p, const pk_global *g, const pk_lis
 /* ---- entry points
  * -------------------------------------------------------------------------------- */
 
-tg_status pk_call(const pk_place *p, const pk_global *g, const pk_list *args, pk_value *out) {
+tg_status tg_pk_call(const pk_place *p, const pk_global *g, const pk_list *args, pk_value *out) {
     switch (g->what) {
     case CALL_DICT:
         return make_dict(p, g, args, 0, out);
@@ -678,10 +680,10 @@ tg_status pk_call(const pk_place *p, const pk_global *g, const pk_list *args, pk
     }
     char what[160];
     snprintf(what, sizeof what, "a call of %s, which is refused", g->full);
-    return pk_refuse(p, what, "a name that is only mentioned");
+    return tg_pk_refuse(p, what, "a name that is only mentioned");
 }
 
-tg_status pk_build(const pk_place *p, pk_value *object, const pk_value *state) {
+tg_status tg_pk_build(const pk_place *p, pk_value *object, const pk_value *state) {
     if (object->kind == PK_TENSOR && state->kind == PK_LIST && !object->as.tensor->built) {
         return build_array(p, object->as.tensor, state->as.list);
     }
@@ -699,6 +701,6 @@ tg_status pk_build(const pk_place *p, pk_value *object, const pk_value *state) {
     bool plain = object->kind == PK_DICT || object->kind == PK_OTHER ||
                  (object->kind == PK_TENSOR && object->as.tensor->built);
     return attributes && plain ? TG_OK
-                               : pk_refuse(p, "a state for an object that has none",
-                                           "tensors, arrays and plain Python values");
+                               : tg_pk_refuse(p, "a state for an object that has none",
+                                              "tensors, arrays and plain Python values");
 }

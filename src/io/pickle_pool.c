@@ -15,7 +15,7 @@ struct pk_chunk {
     size_t used, room;
 };
 
-void pk_pool_init(pk_pool *pool, size_t file_bytes) {
+void tg_pk_pool_init(pk_pool *pool, size_t file_bytes) {
     *pool = (pk_pool){0};
     pool->last_storage = &pool->storages;
     if (!tg_mul_size(file_bytes, memory_factor, &pool->limit) ||
@@ -24,7 +24,7 @@ void pk_pool_init(pk_pool *pool, size_t file_bytes) {
     }
 }
 
-void pk_pool_free(pk_pool *pool) {
+void tg_pk_pool_free(pk_pool *pool) {
     for (pk_list *list = pool->lists; list; list = list->next) {
         free(list->item);
     }
@@ -35,7 +35,7 @@ void pk_pool_free(pk_pool *pool) {
     }
 }
 
-bool pk_charge(pk_pool *pool, size_t bytes) {
+bool tg_pk_charge(pk_pool *pool, size_t bytes) {
     if (bytes > pool->limit - pool->used) {
         return false;
     }
@@ -43,7 +43,7 @@ bool pk_charge(pk_pool *pool, size_t bytes) {
     return true;
 }
 
-void *pk_alloc(pk_pool *pool, size_t bytes) {
+void *tg_pk_alloc(pk_pool *pool, size_t bytes) {
     if (bytes > SIZE_MAX / 2) {
         return NULL;
     }
@@ -51,7 +51,7 @@ void *pk_alloc(pk_pool *pool, size_t bytes) {
     struct pk_chunk *c = pool->chunks;
     if (!c || bytes > c->room - c->used) {
         size_t room = bytes > CHUNK / 4 ? bytes : CHUNK;
-        if (!pk_charge(pool, room + sizeof *c) || !(c = calloc(1, sizeof *c + room))) {
+        if (!tg_pk_charge(pool, room + sizeof *c) || !(c = calloc(1, sizeof *c + room))) {
             return NULL;
         }
         c->room = room;
@@ -68,8 +68,8 @@ void *pk_alloc(pk_pool *pool, size_t bytes) {
     return block;
 }
 
-pk_list *pk_list_new(pk_pool *pool) {
-    pk_list *list = pk_alloc(pool, sizeof *list);
+pk_list *tg_pk_list_new(pk_pool *pool) {
+    pk_list *list = tg_pk_alloc(pool, sizeof *list);
     if (list) {
         list->next = pool->lists;
         pool->lists = list;
@@ -77,7 +77,7 @@ pk_list *pk_list_new(pk_pool *pool) {
     return list;
 }
 
-bool pk_list_add(pk_pool *pool, pk_list *list, const pk_value *values, size_t count) {
+bool tg_pk_list_add(pk_pool *pool, pk_list *list, const pk_value *values, size_t count) {
     if (count == 0) {
         return true;
     }
@@ -88,8 +88,8 @@ bool pk_list_add(pk_pool *pool, pk_list *list, const pk_value *values, size_t co
     if (needed > list->room) {
         size_t room = list->room > needed / 2 ? list->room * 2 : needed;
         if (!tg_mul_size(room, sizeof *list->item, &bytes) ||
-            !pk_charge(pool,
-                       bytes - list->room * sizeof *list->item + (list->room ? 0 : LIST_COST))) {
+            !tg_pk_charge(pool,
+                          bytes - list->room * sizeof *list->item + (list->room ? 0 : LIST_COST))) {
             return false;
         }
         pk_value *item = realloc(list->item, bytes);
@@ -104,8 +104,8 @@ bool pk_list_add(pk_pool *pool, pk_list *list, const pk_value *values, size_t co
     return true;
 }
 
-pk_text *pk_text_new(pk_pool *pool, const void *data, size_t bytes) {
-    pk_text *text = bytes < SIZE_MAX / 4 ? pk_alloc(pool, sizeof *text + bytes + 1) : NULL;
+pk_text *tg_pk_text_new(pk_pool *pool, const void *data, size_t bytes) {
+    pk_text *text = bytes < SIZE_MAX / 4 ? tg_pk_alloc(pool, sizeof *text + bytes + 1) : NULL;
     if (text) {
         text->bytes = bytes;
         text->data = (char *)(text + 1);
@@ -116,8 +116,8 @@ pk_text *pk_text_new(pk_pool *pool, const void *data, size_t bytes) {
     return text;
 }
 
-bool pk_dict_add(pk_pool *pool, pk_list *dict, const pk_value *key, const pk_value *value,
-                 bool *bad) {
+bool tg_pk_dict_add(pk_pool *pool, pk_list *dict, const pk_value *key, const pk_value *value,
+                    bool *bad) {
     char number[40];
     *bad = false;
     pk_value pair[2] = {*key, *value};
@@ -129,11 +129,11 @@ bool pk_dict_add(pk_pool *pool, pk_list *dict, const pk_value *key, const pk_val
         strcpy(number, key->as.b ? "True" : "False");
     } else {
         *bad = key->kind != PK_STRING || strlen(key->as.text->data) != key->as.text->bytes;
-        return !*bad && pk_list_add(pool, dict, pair, 2);
+        return !*bad && tg_pk_list_add(pool, dict, pair, 2);
     }
     pair[0].kind = PK_STRING;
-    pair[0].as.text = pk_text_new(pool, number, strlen(number));
-    return pair[0].as.text && pk_list_add(pool, dict, pair, 2);
+    pair[0].as.text = tg_pk_text_new(pool, number, strlen(number));
+    return pair[0].as.text && tg_pk_list_add(pool, dict, pair, 2);
 }
 
 /* ---- the finished tree -------------------------------------------------------------- */
@@ -178,8 +178,8 @@ static const char *visit(pk_list *list, int depth, uint64_t limit) {
     return NULL;
 }
 
-tg_status pk_check_tree(tg_context *ctx, const char *path, const pk_value *root,
-                        size_t file_bytes) {
+tg_status tg_pk_check_tree(tg_context *ctx, const char *path, const pk_value *root,
+                           size_t file_bytes) {
     pk_list *list = children(root);
     const char *wrong = list ? visit(list, 1, (uint64_t)file_bytes + (1 << 20)) : NULL;
     if (!wrong) {
@@ -191,7 +191,7 @@ tg_status pk_check_tree(tg_context *ctx, const char *path, const pk_value *root,
                    path, wrong);
 }
 
-void pk_place_tensors(pk_pool *pool) {
+void tg_pk_place_tensors(pk_pool *pool) {
     for (pk_tensor *t = pool->tensors; t; t = t->next) {
         /* Its extent was checked against the count of the storage when it was made, and the
          * container has found that many elements. */

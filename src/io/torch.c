@@ -60,13 +60,13 @@ tg_status tg_torch_open(tg_context *ctx, const char *path, tg_torch **out) {
     }
     memcpy(file->path, path, length);
     tg_status status = tg_map_open(ctx, path, TG_EMODEL, &file->map);
-    pk_pool_init(&file->pool, file->map.bytes);
+    tg_pk_pool_init(&file->pool, file->map.bytes);
     if (status == TG_OK) {
         status = read_contents(ctx, file);
     }
     if (status == TG_OK) {
-        pk_place_tensors(&file->pool);
-        status = pk_check_tree(ctx, path, &file->root, file->map.bytes);
+        tg_pk_place_tensors(&file->pool);
+        status = tg_pk_check_tree(ctx, path, &file->root, file->map.bytes);
     }
     if (status != TG_OK) {
         tg_torch_close(&file);
@@ -80,7 +80,7 @@ void tg_torch_close(tg_torch **file) {
     if (!file || !*file) {
         return;
     }
-    pk_pool_free(&(*file)->pool);
+    tg_pk_pool_free(&(*file)->pool);
     tg_map_close(&(*file)->map);
     tg_free((*file)->path);
     tg_free(*file);
@@ -237,7 +237,7 @@ const char *tg_torch_string(const tg_torch_value *v, const char *otherwise) {
     case PK_OTHER:
         return v->as.text->data;
     case PK_GLOBAL:
-        return pk_global_name(v->as.global);
+        return tg_pk_global_name(v->as.global);
     case PK_DTYPE:
         return v->as.dtype->name;
     case PK_STORAGE:

@@ -17,8 +17,8 @@ static tg_status damaged(tg_context *ctx, const tg_torch *file, size_t at, const
 
 static tg_status next_pickle(tg_context *ctx, tg_torch *file, size_t *at, pk_value *out) {
     size_t used;
-    tg_status status = pk_run(ctx, &file->pool, file->path, file->map.data + *at,
-                              file->map.bytes - *at, *at, out, &used);
+    tg_status status = tg_pk_run(ctx, &file->pool, file->path, file->map.data + *at,
+                                 file->map.bytes - *at, *at, out, &used);
     *at += used;
     return status;
 }

@@ -16,17 +16,17 @@ tg_status tg_torch_read_npy(tg_context *ctx, pk_pool *pool, const char *path, co
         return status;
     }
     if (h.kind == 'O') { /* the pickle holds the array itself, with its shape */
-        return pk_run(ctx, pool, path, data + h.data_at, bytes - h.data_at, at + h.data_at, out,
-                      &used);
+        return tg_pk_run(ctx, pool, path, data + h.data_at, bytes - h.data_at, at + h.data_at, out,
+                         &used);
     }
     pk_place place = {ctx, pool, path, at, 0, "none"};
-    pk_tensor *t = pk_alloc(pool, sizeof *t);
-    pk_text *name = pk_text_new(pool, (char[]){h.kind, (char)('0' + h.size)}, 2);
+    pk_tensor *t = tg_pk_alloc(pool, sizeof *t);
+    pk_text *name = tg_pk_text_new(pool, (char[]){h.kind, (char)('0' + h.size)}, 2);
     if (!t || !name) {
-        return pk_no_memory(&place);
+        return tg_pk_no_memory(&place);
     }
     pk_dtype dtype = {h.kind, h.size, false, name->data};
     *out = (pk_value){.kind = PK_TENSOR, .as.tensor = t};
-    return pk_array(&place, &dtype, h.fortran, h.ndim, h.dim, data + h.data_at, bytes - h.data_at,
-                    t);
+    return tg_pk_array(&place, &dtype, h.fortran, h.ndim, h.dim, data + h.data_at,
+                       bytes - h.data_at, t);
 }

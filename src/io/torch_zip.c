@@ -132,7 +132,7 @@ static tg_status contents(archive *a, zip_uint64_t index, bool unpack, const uin
     if (!unpack || st.comp_method != ZIP_CM_DEFLATE) {
         return damaged(a, st.name, "a compressed entry", "stored entries, as torch.save writes");
     }
-    uint8_t *to = pk_alloc(&a->file->pool, *bytes + 1);
+    uint8_t *to = tg_pk_alloc(&a->file->pool, *bytes + 1);
     if (!to) {
         return tg_fail(a->ctx, TG_ENOMEM,
                        "%s: %.200s unpacks to %zu bytes, more than this file may use\n"
@@ -192,8 +192,8 @@ static tg_status read_torch(archive *a, zip_uint64_t pickle_index) {
     }
     tg_status status = contents(a, pickle_index, false, &data, &bytes);
     if (status == TG_OK) {
-        status = pk_run(a->ctx, &a->file->pool, a->file->path, data, bytes,
-                        (size_t)(data - a->file->map.data), &a->file->root, &used);
+        status = tg_pk_run(a->ctx, &a->file->pool, a->file->path, data, bytes,
+                           (size_t)(data - a->file->map.data), &a->file->root, &used);
     }
     for (pk_storage *s = a->file->pool.storages; s && status == TG_OK; s = s->next) {
         status = read_storage(a, s);
@@ -214,17 +214,17 @@ static tg_status read_member(archive *a, zip_uint64_t index, const char *name, p
     char path[512];
     snprintf(path, sizeof path, "%.300s: %.200s", a->file->path, name);
     bool bad, mapped = data >= a->file->map.data && data < a->file->map.data + a->file->map.bytes;
-    pk_value value, key = {.kind = PK_STRING, .as.text = pk_text_new(pool, name, length)};
+    pk_value value, key = {.kind = PK_STRING, .as.text = tg_pk_text_new(pool, name, length)};
     status = tg_torch_read_npy(a->ctx, pool, path, data, bytes,
                                mapped ? (size_t)(data - a->file->map.data) : 0, &value);
-    if (status == TG_OK && (!key.as.text || !pk_dict_add(pool, dict, &key, &value, &bad))) {
+    if (status == TG_OK && (!key.as.text || !tg_pk_dict_add(pool, dict, &key, &value, &bad))) {
         status = tg_fail(a->ctx, TG_ENOMEM, "%s: not enough memory", a->file->path);
     }
     return status;
 }
 
 static tg_status read_npz(archive *a) {
-    pk_list *dict = pk_list_new(&a->file->pool);
+    pk_list *dict = tg_pk_list_new(&a->file->pool);
     zip_int64_t count = zip_get_num_entries(a->zip, 0);
     a->file->container = "NumPy npz";
     a->file->root = (pk_value){.kind = PK_DICT, .as.list = dict};
@@ -251,7 +251,7 @@ static tg_status read_archive(archive *a) {
         const char *slash = name ? strchr(name, '/') : NULL;
         if (slash && strcmp(slash, "/data.pkl") == 0) {
             size_t n = (size_t)(slash - name) + 1;
-            a->prefix = pk_alloc(&a->file->pool, n + 1);
+            a->prefix = tg_pk_alloc(&a->file->pool, n + 1);
             if (!a->prefix) {
                 return tg_fail(a->ctx, TG_ENOMEM, "%s: not enough memory", a->file->path);
             }
