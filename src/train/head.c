@@ -25,6 +25,10 @@ static const float entropy_weight = 1e-4f, opacity_weight = 1e-2f, ambient_weigh
                    distortion_weight = 1e-2f;
 static const float window_noise = 0.03f;   /* normalised landmarks are never exact */
 static const float own_code_share = 0.25f; /* frames that use their own individual code */
+/* A check this much below the best (dB) is noise of its few frames; this much means that training
+ * has left the rails, which it was seen to do once after 30,000 steps: back to the best model then,
+ * with fresh moments and half the learning rate. */
+static const double check_noise = 0.3, derailed = 1.0;
 
 typedef struct {
     const tg_train_head_options *options;
@@ -44,6 +48,8 @@ typedef struct {
     int64_t step;
     double before_s, start_s; /* trained in earlier runs; clock at the start of this one */
     double smooth_error, samples_ray;
+    double best_psnr; /* of the checks of all runs; head.safetensors is (nearly) that good */
+    int setbacks;     /* times training went back to the best model */
     nerf_log log;
 } head_training;
 
@@ -109,7 +115,7 @@ static tg_status train_step(tg_context *ctx, head_training *t) {
     if (status != TG_OK)
         return status;
     float lr = t->options->lr > 0 ? t->options->lr : lr_default;
-    tg_nerf_adam_step(ctx, t->adam, lr * (float)pow(lr_end, done));
+    tg_nerf_adam_step(ctx, t->adam, ldexpf(lr, -t->setbacks) * (float)pow(lr_end, done));
     t->step++;
     double error = result.squared_error / (3.0 * t->n_rays);
     double keep = t->smooth_error > 0 ? 0.98 : 0;
@@ -225,8 +231,57 @@ static tg_status save_state(tg_context *ctx, const head_training *t) {
 }
 
 static tg_status save_model(tg_context *ctx, head_training *t) {
-    snprintf(t->result->model, sizeof(t->result->model), "%s/head.safetensors", t->options->state);
     return tg_nerf_model_save(ctx, t->result->model, t->nerf, false);
+}
+
+/* The best check and the setbacks so far live beside the state: a resumed run must not take a worse
+ * model for a better one. */
+static tg_status save_best(tg_context *ctx, const head_training *t) {
+    char path[1200], text[64];
+    snprintf(path, sizeof(path), "%s/head.best", t->options->state);
+    int n = snprintf(text, sizeof(text), "%.6f %d\n", t->best_psnr, t->setbacks);
+    return tg_file_write(ctx, path, text, (size_t)n);
+}
+
+static void load_best(tg_context *ctx, head_training *t) {
+    char path[1200], *text = NULL;
+    size_t bytes;
+    snprintf(path, sizeof(path), "%s/head.best", t->options->state);
+    if (!tg_file_exists(path) || tg_file_read(ctx, path, 64, &text, &bytes) != TG_OK)
+        return;
+    if (sscanf(text, "%lf %d", &t->best_psnr, &t->setbacks) != 2 || t->setbacks < 0)
+        t->best_psnr = 0, t->setbacks = 0;
+    tg_free(text);
+}
+
+static tg_status go_back(tg_context *ctx, head_training *t) {
+    tg_note(ctx, "head: %.1f dB after %.1f dB at step %lld; going back with half the learning rate",
+            t->result->score.head_psnr, t->best_psnr, (long long)t->step);
+    tg_status status = tg_nerf_model_warm(ctx, t->result->model, t->nerf, false);
+    tg_nerf_adam_destroy(&t->adam);
+    if (status == TG_OK)
+        status = tg_nerf_adam_create(ctx, t->nerf, false, &t->adam);
+    tg_nerf_occupancy_destroy(&t->occupancy);
+    if (status == TG_OK)
+        status = tg_nerf_occupancy_create(ctx, t->nerf, t->dataset, true, &t->occupancy);
+    t->smooth_error = 0;
+    t->setbacks++;
+    return status == TG_OK ? save_best(ctx, t) : status;
+}
+
+/* Keeps the model when it is as good as the best, goes back to the best when it is far worse. */
+static tg_status judge(tg_context *ctx, head_training *t) {
+    double psnr = t->result->score.head_psnr;
+    snprintf(t->result->model, sizeof(t->result->model), "%s/head.safetensors", t->options->state);
+    if (t->dataset->ready_held_outs == 0) /* frames that were trained on cannot be compared */
+        return save_model(ctx, t);
+    if (psnr < t->best_psnr - derailed && tg_file_exists(t->result->model))
+        return go_back(ctx, t);
+    if (psnr < t->best_psnr - check_noise)
+        return TG_OK;
+    t->best_psnr = fmax(psnr, t->best_psnr);
+    tg_status status = save_best(ctx, t);
+    return status == TG_OK ? save_model(ctx, t) : status;
 }
 
 /* Takes in frames that were filmed since the last look. */
@@ -253,7 +308,7 @@ static tg_status check(tg_context *ctx, head_training *t) {
                                   s->head_ssim, s->mouth_psnr, s->control_psnr, s->frame_psnr,
                                   tg_nerf_occupancy_share(t->nerf));
     if (status == TG_OK)
-        status = save_model(ctx, t);
+        status = judge(ctx, t);
     if (status == TG_OK)
         status = grow(ctx, t);
     t->start_s += tg_now_s() - paused; /* checks are not training time */
@@ -392,12 +447,15 @@ tg_status tg_train_head(tg_context *ctx, const tg_train_head_options *options,
     head_training t = {.options = options, .result = result};
     tg_status status = set_up(ctx, &t);
     t.start_s = tg_now_s();
+    load_best(ctx, &t);
     if (status == TG_OK)
         status = loop(ctx, &t);
     if (status == TG_OK)
         status = check(ctx, &t);
     if (status == TG_OK)
         status = save_state(ctx, &t);
+    if (status == TG_OK) /* the score is that of the model that was kept */
+        status = tg_nerf_model_warm(ctx, result->model, t.nerf, false);
     if (status == TG_OK)
         status = score(ctx, &t, FINAL_FRAMES, true, NULL, &result->score);
     result->steps = t.step;

@@ -1,0 +1,87 @@
+/* A head training that leaves the rails goes back to its best model. */
+#include "talkgen/io.h"
+#include "talkgen/train.h"
+
+#include "train_scene.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static char root[] = "train_setback_XXXXXX";
+static const char *in_root(const char *name) {
+    static char path[4][300];
+    static int next;
+    char *p = path[next++ % 4];
+    snprintf(p, sizeof path[0], "%s/%s", root, name);
+    return p;
+}
+
+static void run(tg_context *ctx, int64_t steps, tg_train_head_result *result) {
+    char dataset[300], state[300];
+    snprintf(dataset, sizeof dataset, "%s", in_root("person"));
+    snprintf(state, sizeof state, "%s", in_root("head"));
+    tg_train_head_options o = {.dataset = dataset,
+                               .state = state,
+                               .steps = steps,
+                               .rays = 256,
+                               .frames_per_step = 4,
+                               .hidden = 32,
+                               .check_every_s = 1e6,
+                               .seed = 3};
+    assert_int_equal(tg_train_head(ctx, &o, result), TG_OK);
+}
+
+static void read_best(tg_context *ctx, double *psnr, int *setbacks) {
+    char *text;
+    size_t bytes;
+    assert_int_equal(tg_file_read(ctx, in_root("head/head.best"), 64, &text, &bytes), TG_OK);
+    assert_int_equal(sscanf(text, "%lf %d", psnr, setbacks), 2);
+    tg_free(text);
+}
+
+static void goes_back_and_keeps_the_best(void **state) {
+    tg_context *ctx = *state;
+    tg_train_head_result r;
+    double best;
+    int setbacks;
+    char before[33], after[33];
+    run(ctx, 24, &r);
+    read_best(ctx, &best, &setbacks);
+    assert_int_equal(setbacks, 0);
+    assert_true(best > 5 && best < 60);
+    assert_int_equal(tg_file_md5(ctx, r.model, before), TG_OK);
+
+    /* As if the model so far were far better than anything that follows. */
+    const char boast[] = "90.0 0\n";
+    assert_int_equal(tg_file_write(ctx, in_root("head/head.best"), boast, sizeof boast - 1), TG_OK);
+    run(ctx, 32, &r);
+    read_best(ctx, &best, &setbacks);
+    assert_int_equal(setbacks, 1);
+    assert_true(best == 90);
+    assert_int_equal(tg_file_md5(ctx, r.model, after), TG_OK);
+    assert_string_equal(before, after);
+}
+
+static int set_up(void **state) {
+    tg_context *ctx = tg_context_create(1);
+    *state = ctx;
+    scene s = {64, 40, 30};
+    return ctx && mkdtemp(root) && scene_write(ctx, &s, in_root("person")) == TG_OK ? 0 : 1;
+}
+
+static int tear_down(void **state) {
+    char command[400];
+    snprintf(command, sizeof command, "rm -rf '%s'", root);
+    tg_context_destroy((tg_context **)state);
+    return system(command) == 0 ? 0 : 1;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(goes_back_and_keeps_the_best)};
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
