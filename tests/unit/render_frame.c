@@ -198,6 +198,7 @@ static void bf16_golden(void **state) {
     static const char *const cases[] = {"lm3d_radnerf_head", "lm3d_radnerf_torso",
                                         "lm3d_radnerf_hash", "radnerf_head"};
     if (tg_cpu_detect() < TG_CPU_AVX512BF16) {
+        print_message("skip bf16: this processor does not have it\n");
         skip();
     }
     tg_context *ctx = tg_context_create(2);

@@ -236,6 +236,7 @@ static void bf16_layers(void **state) {
     rng = tg_rng_make(8, "", "tiles");
     const tg_tile_kernels *k = tg_tile_kernels_for(tg_cpu_detect(), false);
     if (tg_cpu_detect() < TG_CPU_AVX512BF16) {
+        print_message("skip bf16: this processor does not have it\n");
         skip();
     }
     layers(k, 0.05f);
