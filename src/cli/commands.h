@@ -9,6 +9,7 @@ tg_status cmd_features(tg_context *ctx, const cli_args *args);
 tg_status cmd_motion(tg_context *ctx, const cli_args *args);
 tg_status cmd_render(tg_context *ctx, const cli_args *args);
 tg_status cmd_train(tg_context *ctx, const cli_args *args);
+tg_status cmd_convert(tg_context *ctx, const cli_args *args);
 tg_status cmd_studio(tg_context *ctx, const cli_args *args);
 tg_status cmd_info(tg_context *ctx, const cli_args *args);
 tg_status cmd_eval(tg_context *ctx, const cli_args *args);

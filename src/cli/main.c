@@ -41,6 +41,14 @@ static const cli_command commands[] = {
      "all      --data DIR --voice FILE --work DIR -o person.ckpt  postnet, head, torso, identity\n"
      "assemble --data DIR --voice FILE --work DIR -o person.ckpt  the identity from trained stages",
      "data corpus heldout voice init work time output character seed " SHARED, 1, cmd_train},
+    {"convert", "hubert|geneface|radnerf|adnerf [options]",
+     "published PyTorch files to one identity, or to an encoder file",
+     "hubert    --weights FILE [--config config.json] -o hubert.safetensors\n"
+     "geneface  --hubert FILE --postnet P.ckpt --torso T.ckpt [--head H.ckpt] --dataset D -o OUT\n"
+     "radnerf   --checkpoint ngp.pth --dataset DIR [--hubert FILE] -o OUT\n"
+     "adnerf    --head head.tar --torso body.tar --dataset DIR -o OUT",
+     "weights hubert postnet head torso checkpoint dataset config name embed output " SHARED, 1,
+     cmd_convert},
     {"studio", "film|clip|still|corpus --actor DIR [options]",
      "make recordings with exact ground truth",
      "film    -o DIR     a person's recording in the layout of the RAD-NeRF family\n"

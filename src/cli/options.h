@@ -27,6 +27,9 @@ typedef struct cli_args {
     const char *actor, *character, *speaker, *viseme;
     double seconds, hours;
     int frames;
+    /* convert */
+    const char *weights, *hubert, *postnet, *head, *torso, *checkpoint, *dataset, *config, *name;
+    bool embed;
     /* eval, info */
     const char *phones, *video;
     /* arguments that are no options */

@@ -1,0 +1,49 @@
+/* talkgen convert: published PyTorch files become one identity, or one encoder file.
+ *
+ *     tg_convert_options o = tg_convert_defaults();
+ *     o.weights = "pytorch_model.bin", o.output = "hubert.safetensors";
+ *     tg_convert_hubert(ctx, &o);
+ *
+ * Nothing in a file is executed (talkgen/io.h, tg_torch). Sizes of networks are those of the
+ * tensors; what tensors do not tell comes from `config`, otherwise from the published defaults.
+ * Weights keep their terms: a converted file is as free as what it was made from.
+ */
+#ifndef TALKGEN_CONVERT_H
+#define TALKGEN_CONVERT_H
+
+#include "talkgen/core.h"
+#include "talkgen/io.h"
+#include "talkgen/systems.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Every path is borrowed; NULL = not given. */
+typedef struct {
+    const char *weights; /* hubert: pytorch_model.bin or model.safetensors */
+    const char *encoder; /* persons: a file made by tg_convert_hubert, named by hash and path */
+    const char *postnet; /* geneface: checkpoint of lm3d_postnet_sync, which holds the VAE too */
+    const char *head;  /* geneface: only where the torso's file lacks it; adnerf: 000000_head.tar */
+    const char *torso; /* geneface: lm3d_radnerf_torso or lm3d_nerf_torso; adnerf: body.tar */
+    const char *checkpoint; /* radnerf: ngp.pth */
+    const char *dataset;    /* trainval_dataset.npy or the folder of the recording */
+    const char *config;     /* config.json or config.yaml of the published model */
+    const char *name;       /* of the person; NULL = from the output's file name */
+    const char *output;
+    bool embed;     /* copy the encoder into the identity */
+    bool overwrite; /* otherwise an existing output is TG_EUSAGE */
+} tg_convert_options;
+tg_convert_options tg_convert_defaults(void);
+
+/* A HuBERT or wav2vec2 checkpoint of the Hugging Face hub. */
+tg_status tg_convert_hubert(tg_context *ctx, const tg_convert_options *options);
+/* GeneFace: flow VAE and postnet from the postnet's checkpoint, RAD-NeRF or vanilla renderer. */
+tg_status tg_convert_geneface(tg_context *ctx, const tg_convert_options *options);
+tg_status tg_convert_radnerf(tg_context *ctx, const tg_convert_options *options);
+tg_status tg_convert_adnerf(tg_context *ctx, const tg_convert_options *options);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,7 @@
+/* adnerf: published files to ours. */
+#include "talkgen/convert.h"
+
+tg_status tg_convert_adnerf(tg_context *ctx, const tg_convert_options *options) {
+    (void)options;
+    return tg_fail(ctx, TG_EUSAGE, "convert adnerf is not there yet");
+}

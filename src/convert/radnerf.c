@@ -1,0 +1,7 @@
+/* radnerf: published files to ours. */
+#include "talkgen/convert.h"
+
+tg_status tg_convert_radnerf(tg_context *ctx, const tg_convert_options *options) {
+    (void)options;
+    return tg_fail(ctx, TG_EUSAGE, "convert radnerf is not there yet");
+}
