@@ -48,6 +48,21 @@ tg_json *tg_json_set_json(tg_json *parent, const char *key, tg_json *owned);
 char *tg_json_print(const tg_json *v, bool pretty); /* free with tg_free; NULL = no memory */
 tg_status tg_json_write(tg_context *ctx, const char *path, const tg_json *v);
 
+/* ---- YAML ----------------------------------------------------------------------- */
+
+/* One document, a mapping, with scalars typed as PyYAML does (YAML 1.1: yes and off are bools, 010
+ * is eight), except that 1e-4, a text there, is a number here; infinity and NaN stay texts. The
+ * last of equal keys wins. TG_EINPUT with line and column: not YAML, tags of other languages, more
+ * than 64 KiB, 32 levels or 8192 values (each use of an alias counted). */
+tg_status tg_yaml_parse(tg_context *ctx, const char *text, size_t bytes, const char *name,
+                        tg_json **out);
+/* A file with GeneFace's inheritance: base_config names one file or a list, read first, depth
+ * first, each file once; later values replace earlier ones, mappings are merged. "./x" is seen from
+ * the file's folder, other paths from the nearest folder above that has them. A base that is
+ * missing or leads back is TG_EINPUT. A file with a work_dir is what training wrote: complete, its
+ * bases are not read. */
+tg_status tg_yaml_read(tg_context *ctx, const char *path, tg_json **out);
+
 /* ---- safetensors --------------------------------------------------------------- */
 
 typedef enum {
@@ -189,6 +204,12 @@ void tg_torch_read_raw(const tg_torch_tensor *t, void *out);
  * file, tensor, found and expected. */
 tg_status tg_torch_load(tg_context *ctx, const tg_torch *file, const tg_torch_value *v,
                         const char *path, int ndim, const int64_t *dim, float *out);
+
+/* The tensors of a dict and of the dicts in it, under their keys joined by dots
+ * ("model.net.weight", whether the file nests them or not), for everything that loads from a tg_st.
+ * Data stays in the file, which must stay open; what is no tensor is left out. */
+tg_status tg_st_from_torch(tg_context *ctx, const tg_torch *file, const tg_torch_value *dict,
+                           tg_st **out);
 
 /* ---- audio ------------------------------------------------------------------------ */
 
