@@ -5,6 +5,7 @@
  */
 #include "talkgen/io.h"
 #include "io/files.h"
+#include "io/safetensors.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -34,6 +35,7 @@ struct tg_st {
     int count;
     tg_st_tensor *tensors;        /* in the order of their data */
     const tg_st_tensor **by_name; /* sorted */
+    tg_arena *copies;             /* names and data of a state dict, otherwise NULL */
 };
 
 size_t tg_dtype_size(tg_dtype dtype) {
@@ -306,11 +308,40 @@ void tg_st_close(tg_st **st) {
     }
     tg_json_destroy(&(*st)->header);
     tg_map_close(&(*st)->map);
+    tg_arena_destroy(&(*st)->copies);
     tg_free((*st)->tensors);
     tg_free((*st)->by_name);
     tg_free((*st)->path);
     tg_free(*st);
     *st = NULL;
+}
+
+tg_status tg_st_of_tensors(tg_context *ctx, const char *path, tg_st_tensor *tensors, int count,
+                           tg_arena *copies, tg_st **out) {
+    *out = NULL;
+    tg_st *st = tg_calloc(sizeof *st);
+    size_t length = strlen(path) + 1;
+    if (!st) {
+        tg_free(tensors);
+        tg_arena_destroy(&copies);
+        return tg_fail(ctx, TG_ENOMEM, "%s: not enough memory for its tensors", path);
+    }
+    st->tensors = tensors;
+    st->count = count;
+    st->copies = copies;
+    st->path = tg_alloc(length);
+    st->by_name = tg_calloc((size_t)(count + 1) * sizeof *st->by_name);
+    if (!st->path || !st->by_name) {
+        tg_st_close(&st);
+        return tg_fail(ctx, TG_ENOMEM, "%s: not enough memory for its tensors", path);
+    }
+    memcpy(st->path, path, length);
+    for (int i = 0; i < count; i++) {
+        st->by_name[i] = &st->tensors[i];
+    }
+    qsort(st->by_name, (size_t)count, sizeof *st->by_name, compare_name);
+    *out = st;
+    return TG_OK;
 }
 
 /* ---- looking ----------------------------------------------------------------------- */

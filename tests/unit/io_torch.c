@@ -286,6 +286,30 @@ static void check_checkpoint(const char *name, const char *container) {
     assert_message("expected: [*, 4]");
     assert_int_equal(tg_torch_load(ctx, file, root, "a.bias", 1, DIMS(2), out), TG_EMODEL);
     assert_message("a.bias is missing");
+    /* The same as named tensors: dicts in dicts become one level, strides become C order. */
+    tg_st *st;
+    assert_ok(tg_st_from_torch(ctx, file, tg_torch_get(root, "state_dict"), &st));
+    assert_int_equal(tg_st_count(st), 9);
+    assert_ok(tg_st_load(ctx, st, "model.a.weight", 2, DIMS(2, 3), out));
+    assert_memory_equal(out, floats, 6 * sizeof *out);
+    assert_ok(tg_st_load(ctx, st, "model.a.t", 2, DIMS(3, 2), out));
+    assert_true(out[0] == 0 && out[1] == 3 && out[2] == 1 && out[5] == 5);
+    assert_ok(tg_st_load(ctx, st, "model.part", 2, DIMS(2, 2), out));
+    assert_true(out[0] == 1 && out[1] == 2 && out[2] == 4 && out[3] == 5);
+    assert_ok(tg_st_load(ctx, st, "model.wide", 2, DIMS(2, 3), out));
+    assert_true(out[0] == 0 && out[2] == 2 && out[3] == 0 && out[5] == 2);
+    assert_null(tg_st_find(st, "model.empty")->dim[0] ? st : NULL);
+    assert_int_equal(tg_st_load(ctx, st, "model.a.weight", 2, DIMS(3, 2), out), TG_EMODEL);
+    assert_message("[2, 3]");
+    assert_int_equal(tg_st_load(ctx, st, "model.absent", 1, DIMS(1), out), TG_EMODEL);
+    assert_message("model.absent is missing");
+    tg_st_close(&st);
+    assert_ok(tg_st_from_torch(ctx, file, tg_torch_find(root, "state_dict.model"), &st));
+    assert_non_null(tg_st_find(st, "h"));
+    tg_st_close(&st);
+    assert_ok(tg_st_from_torch(ctx, file, tg_torch_get(root, "nothing"), &st));
+    assert_int_equal(tg_st_count(st), 0);
+    tg_st_close(&st);
     tg_torch_close(&file);
     assert_null(file);
 }
