@@ -117,7 +117,7 @@ int tg_f0_coarse(float hz);
 
 /* ---- HuBERT --------------------------------------------------------------------- */
 
-enum { TG_HUBERT_MAX_CONVS = 8, TG_HUBERT_MAX_LAYERS = 64 };
+enum { TG_HUBERT_MAX_CONVS = 8, TG_HUBERT_MAX_LAYERS = 64, TG_HUBERT_MAX_LOGITS = 65536 };
 
 /* The keys of Hugging Face's config.json that shape the network. Both published variants:
  *   base  feat_extract_norm "group", do_stable_layer_norm false, conv_bias false
@@ -134,6 +134,7 @@ typedef struct {
     int pos_kernel, pos_groups;
     float eps;
     int frames_per_clip; /* rows per window of long audio, 1000 as published */
+    int logits; /* outputs of the CTC head (lm_head), 0 = none; tensors tell it, no config.json */
 } tg_hubert_config;
 
 /* This project's small encoder: under 0.7 GFLOP per second of audio. */
@@ -174,6 +175,11 @@ tg_tensor *tg_hubert_contextualize(tg_tape *tape, tg_hubert *model, tg_tensor *c
                                    tg_tensor **hidden_states);
 /* Both: normalised input [B,N] -> last_hidden_state [B,T,hidden]. */
 tg_tensor *tg_hubert_forward(tg_tape *tape, tg_hubert *model, tg_tensor *input);
+/* Whether the encoder has the linear head of a CTC model (esperanto wav2vec2: 44 letters). */
+bool tg_hubert_has_logits(const tg_hubert *model);
+/* That head: last_hidden_state [B,T,hidden] -> letter scores before the softmax [B,T,logits]. Only
+ * for encoders that have one. */
+tg_tensor *tg_hubert_head(tg_tape *tape, tg_hubert *model, tg_tensor *hidden);
 
 /* ---- features of a recording ---------------------------------------------------------- */
 
@@ -187,11 +193,17 @@ int64_t tg_features_rows(const tg_hubert_config *config, int64_t samples);
 typedef struct tg_features tg_features;
 /* wave is borrowed and read by the stream until it is closed. */
 tg_status tg_features_open(tg_context *ctx, tg_hubert *model, tg_wave16k *wave, tg_features **out);
+/* The same rows through the CTC head: [rows, logits], what audio-driven NeRFs are conditioned on.
+ * TG_EMODEL when the encoder has no head. */
+tg_status tg_features_open_logits(tg_context *ctx, tg_hubert *model, tg_wave16k *wave,
+                                  tg_features **out);
 void tg_features_close(tg_features **features);
 int64_t tg_features_total(const tg_features *features); /* rows in all */
-int tg_features_dim(const tg_features *features);
+int tg_features_dim(const tg_features *features);       /* D: hidden_size, or logits */
 /* The next window: *rows [n,D] valid until the next call; *n = 0 at the end. */
 tg_status tg_features_next(tg_context *ctx, tg_features *features, const float **rows, int64_t *n);
+/* All that is left of a stream; *out [*n,D] is owned by the caller (tg_free). */
+tg_status tg_features_collect(tg_context *ctx, tg_features *features, float **out, int64_t *n);
 /* Everything at once; *out [*n,D] is owned by the caller (tg_free). */
 tg_status tg_features_read_all(tg_context *ctx, tg_hubert *model, tg_wave16k *wave, float **out,
                                int64_t *n);

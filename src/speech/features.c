@@ -20,6 +20,7 @@ struct tg_features {
     int64_t kept;
     float *conv; /* [frames_per_clip, C] */
     float *rows; /* [frames_per_clip, D] */
+    bool logits; /* rows are those of the CTC head */
 };
 
 int64_t tg_features_rows(const tg_hubert_config *config, int64_t samples) {
@@ -28,7 +29,8 @@ int64_t tg_features_rows(const tg_hubert_config *config, int64_t samples) {
     return rows > 2 ? rows : 2;
 }
 
-tg_status tg_features_open(tg_context *ctx, tg_hubert *model, tg_wave16k *wave, tg_features **out) {
+static tg_status open_stream(tg_context *ctx, tg_hubert *model, tg_wave16k *wave, bool logits,
+                             tg_features **out) {
     *out = NULL;
     const tg_hubert_config *c = tg_hubert_config_of(model);
     tg_wave_stats stats;
@@ -47,16 +49,33 @@ tg_status tg_features_open(tg_context *ctx, tg_hubert *model, tg_wave16k *wave, 
     f->stride = (int64_t)c->frames_per_clip * tg_hubert_stride(c);
     f->window = f->stride + tg_hubert_field(c) - tg_hubert_stride(c);
     size_t rows = (size_t)c->frames_per_clip + 2;
+    f->logits = logits;
     f->tape = tg_tape_create(ctx, false);
     f->samples = tg_alloc(sizeof(float) * (size_t)f->window);
     f->conv = tg_alloc(sizeof(float) * rows * (size_t)c->conv_dim[c->convs - 1]);
-    f->rows = tg_alloc(sizeof(float) * rows * (size_t)c->hidden_size);
+    f->rows = tg_alloc(sizeof(float) * rows * (size_t)tg_features_dim(f));
     if (f->tape == NULL || f->samples == NULL || f->conv == NULL || f->rows == NULL) {
         tg_features_close(&f);
         return tg_fail(ctx, TG_ENOMEM, "out of memory for speech features");
     }
     *out = f;
     return TG_OK;
+}
+
+tg_status tg_features_open(tg_context *ctx, tg_hubert *model, tg_wave16k *wave, tg_features **out) {
+    return open_stream(ctx, model, wave, false, out);
+}
+
+tg_status tg_features_open_logits(tg_context *ctx, tg_hubert *model, tg_wave16k *wave,
+                                  tg_features **out) {
+    *out = NULL;
+    if (!tg_hubert_has_logits(model))
+        return tg_fail(ctx, TG_EMODEL,
+                       "the speech encoder has no CTC head, so it gives no logits\n"
+                       "  expected: an encoder with tensors lm_head.weight and lm_head.bias\n"
+                       "  try: talkgen convert hubert on a fine-tuned model, such as "
+                       "wav2vec2-large-xlsr-53-esperanto");
+    return open_stream(ctx, model, wave, true, out);
 }
 
 void tg_features_close(tg_features **features) {
@@ -76,7 +95,8 @@ int64_t tg_features_total(const tg_features *features) {
 }
 
 int tg_features_dim(const tg_features *features) {
-    return tg_hubert_config_of(features->model)->hidden_size;
+    const tg_hubert_config *c = tg_hubert_config_of(features->model);
+    return features->logits ? c->logits : c->hidden_size;
 }
 
 /* Fills the window behind what the last one left over; *n = samples in it. */
@@ -122,7 +142,7 @@ static tg_status extract(tg_features *f, int64_t n, int64_t rows) {
 
 tg_status tg_features_next(tg_context *ctx, tg_features *f, const float **rows, int64_t *n) {
     const tg_hubert_config *c = tg_hubert_config_of(f->model);
-    int64_t dim = c->hidden_size;
+    int64_t dim = tg_features_dim(f);
     *rows = f->rows;
     *n = 0;
     if (f->given == f->total)
@@ -145,6 +165,8 @@ tg_status tg_features_next(tg_context *ctx, tg_features *f, const float **rows, 
     tg_tape_reset(f->tape);
     tg_tensor *x = tg_borrow(f->tape, 3, (int64_t[]){1, found, c->conv_dim[c->convs - 1]}, f->conv);
     tg_tensor *y = tg_hubert_infer(f->tape, f->model, x);
+    if (f->logits)
+        y = tg_hubert_head(f->tape, f->model, y);
     status = tg_tape_status(f->tape);
     if (status != TG_OK)
         return status;
@@ -159,20 +181,17 @@ tg_status tg_features_next(tg_context *ctx, tg_features *f, const float **rows, 
     return TG_OK;
 }
 
-tg_status tg_features_read_all(tg_context *ctx, tg_hubert *model, tg_wave16k *wave, float **out,
-                               int64_t *n) {
+tg_status tg_features_collect(tg_context *ctx, tg_features *f, float **out, int64_t *n) {
     *out = NULL;
     *n = 0;
-    tg_features *f = NULL;
-    tg_status status = tg_features_open(ctx, model, wave, &f);
-    if (status != TG_OK)
-        return status;
     size_t dim = (size_t)tg_features_dim(f);
-    float *all = tg_alloc(sizeof(float) * dim * (size_t)f->total);
+    int64_t left = f->total - f->given;
+    float *all = tg_alloc(sizeof(float) * dim * (size_t)left);
+    tg_status status = TG_OK;
     if (all == NULL)
         status = tg_fail(ctx, TG_ENOMEM, "out of memory for %lld rows of speech features",
-                         (long long)f->total);
-    while (status == TG_OK && *n < f->total) {
+                         (long long)left);
+    while (status == TG_OK && *n < left) {
         const float *rows;
         int64_t count;
         status = tg_features_next(ctx, f, &rows, &count);
@@ -180,10 +199,21 @@ tg_status tg_features_read_all(tg_context *ctx, tg_hubert *model, tg_wave16k *wa
             memcpy(all + (size_t)*n * dim, rows, sizeof(float) * dim * (size_t)count);
         *n += count;
     }
-    tg_features_close(&f);
     if (status != TG_OK)
         tg_free(all);
     else
         *out = all;
+    return status;
+}
+
+tg_status tg_features_read_all(tg_context *ctx, tg_hubert *model, tg_wave16k *wave, float **out,
+                               int64_t *n) {
+    *out = NULL;
+    *n = 0;
+    tg_features *f = NULL;
+    tg_status status = tg_features_open(ctx, model, wave, &f);
+    if (status == TG_OK)
+        status = tg_features_collect(ctx, f, out, n);
+    tg_features_close(&f);
     return status;
 }

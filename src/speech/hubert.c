@@ -28,6 +28,7 @@ struct tg_hubert {
     tg_tensor *pos_g, *pos_v, *pos_bias;
     affine encoder_norm;
     encoder_layer layer[TG_HUBERT_MAX_LAYERS];
+    affine head; /* of CTC models */
 };
 
 static bool add(tg_hubert *m, tg_tensor **out, const char *name, const char *part, int ndim,
@@ -121,7 +122,7 @@ static bool add_encoder(tg_hubert *m) {
         if (!add_norm(m, &l->ffn_norm, name, hidden))
             return false;
     }
-    return true;
+    return c->logits == 0 || add_linear(m, &m->head, "lm_head", hidden, c->logits, 1);
 }
 
 tg_status tg_hubert_create(tg_context *ctx, const tg_hubert_config *config, tg_hubert **out) {
@@ -190,6 +191,15 @@ bool tg_hubert_store(tg_st_writer *w, tg_hubert *model, const char *prefix, tg_d
     return good;
 }
 
+/* Outputs of the CTC head, 0 when the file has none. Its shape is checked by the load. */
+static int logits_in(const tg_st *st, const char *prefix) {
+    char full[TG_HUBERT_NAME_ROOM + 32];
+    snprintf(full, sizeof full, "%.*slm_head.weight", TG_HUBERT_NAME_ROOM, prefix);
+    const tg_st_tensor *t = tg_st_find(st, full);
+    return t && t->ndim == 2 && t->dim[0] >= 1 && t->dim[0] <= TG_HUBERT_MAX_LOGITS ? (int)t->dim[0]
+                                                                                    : 0;
+}
+
 tg_status tg_hubert_open(tg_context *ctx, const tg_st *st, const char *prefix, tg_hubert **out) {
     *out = NULL;
     const char *text = tg_st_meta(st, TG_HUBERT_META);
@@ -205,6 +215,8 @@ tg_status tg_hubert_open(tg_context *ctx, const tg_st *st, const char *prefix, t
     if (status == TG_OK)
         status = tg_hubert_config_parse(ctx, json, tg_st_path(st), &config);
     tg_json_destroy(&json);
+    if (status == TG_OK)
+        config.logits = logits_in(st, prefix);
     if (status == TG_OK)
         status = tg_hubert_create(ctx, &config, out);
     if (status == TG_OK)
@@ -313,4 +325,12 @@ tg_tensor *tg_hubert_infer(tg_tape *tape, tg_hubert *model, tg_tensor *conv_feat
 
 tg_tensor *tg_hubert_forward(tg_tape *tape, tg_hubert *model, tg_tensor *input) {
     return tg_hubert_contextualize(tape, model, tg_hubert_extract(tape, model, input), NULL);
+}
+
+bool tg_hubert_has_logits(const tg_hubert *model) {
+    return model->config.logits > 0;
+}
+
+tg_tensor *tg_hubert_head(tg_tape *tape, tg_hubert *model, tg_tensor *hidden) {
+    return linear(tape, hidden, &model->head);
 }

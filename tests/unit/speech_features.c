@@ -11,6 +11,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -216,6 +217,65 @@ static void test_sizes(void **state) {
     assert_int_equal(tg_features_rows(&c, 160000), 499);
 }
 
+/* The CTC head goes through files, and its rows are a linear map of the hidden ones. */
+static void test_logits(void **state) {
+    (void)state;
+    enum { LETTERS = 5 };
+    tg_hubert_config c = tiny(true);
+    c.logits = LETTERS;
+    tg_hubert *model, *read, *plain = model_of(true);
+    assert_int_equal(tg_hubert_create(ctx, &c, &model), TG_OK);
+    tg_hubert_init(model, 7);
+    tg_param *bias = tg_params_find(tg_hubert_params(model), "lm_head.bias");
+    assert_non_null(bias);
+    for (int i = 0; i < LETTERS; i++)
+        bias->value->data[i] = (float)i;
+    char path[] = "/tmp/talkgen_logits_XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    tg_st_writer *w = tg_st_writer_create();
+    assert_true(tg_hubert_store(w, model, "speech.", TG_F32));
+    assert_int_equal(tg_st_write(ctx, w, path), TG_OK);
+    tg_st_writer_destroy(&w);
+    tg_st *st;
+    assert_int_equal(tg_st_open(ctx, path, &st), TG_OK);
+    assert_int_equal(tg_hubert_open(ctx, st, "speech.", &read), TG_OK);
+    tg_st_close(&st);
+    remove(path);
+    assert_true(tg_hubert_has_logits(read));
+    assert_int_equal(tg_hubert_config_of(read)->logits, LETTERS);
+
+    int64_t n = 3 * 3200 + 1500, rows, logit_rows;
+    float *x = sound(n), *hidden = features(ctx, read, x, n, &rows), *logits;
+    tg_wave16k *wave;
+    tg_features *stream;
+    assert_int_equal(tg_wave16k_borrow(ctx, x, n, &wave), TG_OK);
+    assert_int_equal(tg_features_open_logits(ctx, plain, wave, &stream), TG_EMODEL);
+    assert_null(stream);
+    assert_non_null(strstr(tg_message(ctx), "no CTC head"));
+    assert_int_equal(tg_features_open_logits(ctx, read, wave, &stream), TG_OK);
+    assert_int_equal(tg_features_dim(stream), LETTERS);
+    assert_int_equal(tg_features_collect(ctx, stream, &logits, &logit_rows), TG_OK);
+    assert_int_equal(rows, logit_rows);
+    const float *weight = tg_params_find(tg_hubert_params(read), "lm_head.weight")->value->data;
+    for (int64_t r = 0; r < rows; r++)
+        for (int o = 0; o < LETTERS; o++) {
+            double sum = o;
+            for (int k = 0; k < 16; k++)
+                sum += (double)hidden[r * 16 + k] * weight[o * 16 + k];
+            assert_true(fabs(sum - logits[r * LETTERS + o]) < 1e-5);
+        }
+    tg_features_close(&stream);
+    tg_wave16k_close(&wave);
+    tg_free(logits);
+    tg_free(hidden);
+    tg_free(x);
+    tg_hubert_destroy(&read);
+    tg_hubert_destroy(&model);
+    tg_hubert_destroy(&plain);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_windows),
@@ -224,6 +284,7 @@ int main(void) {
         cmocka_unit_test(test_file_round_trip),
         cmocka_unit_test(test_bad_configs),
         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_logits),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
