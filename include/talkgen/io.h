@@ -95,6 +95,8 @@ typedef struct tg_st tg_st;
  * file"; truncated: how many bytes are missing). */
 tg_status tg_st_open(tg_context *ctx, const char *path, tg_st **out);
 void tg_st_close(tg_st **st);
+/* The same open file once more; it stays mapped until every one of them is closed. Any thread. */
+tg_st *tg_st_share(const tg_st *st);
 const char *tg_st_path(const tg_st *st);
 int tg_st_count(const tg_st *st);
 const tg_st_tensor *tg_st_at(const tg_st *st, int index);
@@ -104,10 +106,22 @@ int tg_st_meta_count(const tg_st *st);
 const char *tg_st_meta_at(const tg_st *st, int index, const char **value); /* returns the key */
 /* Converts any float or integer dtype to float32. out holds the tensor's elements. */
 tg_status tg_st_read_f32(tg_context *ctx, const tg_st *st, const tg_st_tensor *t, float *out);
-/* Finds `name`, checks its shape and converts; message names file, tensor, found and expected. */
+/* Finds `name` and checks its shape; message names file, tensor, found and expected. */
+tg_status tg_st_expect(tg_context *ctx, const tg_st *st, const char *name, int ndim,
+                       const int64_t *dim, const tg_st_tensor **out);
+/* The same, and converts. */
 tg_status tg_st_load(tg_context *ctx, const tg_st *st, const char *name, int ndim,
                      const int64_t *dim, float *out);
 
+/* MD5 of all tensor data in the order of the file, 32 hex digits. A file that is opened often and
+ * is large carries it as metadata TG_ST_HASH, so that it can be told apart without reading it. */
+#define TG_ST_HASH "talkgen.hash"
+tg_status tg_st_hash(tg_context *ctx, const tg_st *st, char out[33]);
+/* The hash as the file states it, NULL when it states none or something else than 32 hex digits. */
+const char *tg_st_stated_hash(const tg_st *st);
+
+/* Tensors lie in the file by the size of their elements, widest first, those whose bytes are a
+ * multiple of 64 before the others: float32 ones can be used where they are mapped. */
 typedef struct tg_st_writer tg_st_writer;
 tg_st_writer *tg_st_writer_create(void);
 void tg_st_writer_destroy(tg_st_writer **w);
@@ -116,12 +130,25 @@ bool tg_st_add_f32(tg_st_writer *w, const char *name, tg_dtype dtype, int ndim, 
                    const float *data);
 bool tg_st_add_raw(tg_st_writer *w, const char *name, tg_dtype dtype, int ndim, const int64_t *dim,
                    const void *data);
+/* Copies nothing: `data` must stay as it is until the file is written. */
+bool tg_st_add_view(tg_st_writer *w, const char *name, tg_dtype dtype, int ndim, const int64_t *dim,
+                    const void *data);
+/* Computed while the file is written, so that only one such tensor is in memory: fill gets room for
+ * all of it. A status other than TG_OK ends the writing. */
+typedef tg_status tg_st_fill_fn(tg_context *ctx, void *user, void *out);
+bool tg_st_add_later(tg_st_writer *w, const char *name, tg_dtype dtype, int ndim,
+                     const int64_t *dim, tg_st_fill_fn *fill, void *user);
 bool tg_st_add_meta(tg_st_writer *w, const char *key, const char *value);
+/* Metadata TG_ST_HASH, which becomes known while the file is written. */
+bool tg_st_add_hash(tg_st_writer *w);
 tg_status tg_st_write(tg_context *ctx, tg_st_writer *w, const char *path);
 
 /* Every parameter and buffer of `set` from tensors named prefix + name. Missing or misshapen:
  * TG_EMODEL. Accepts weight_norm's newer names (parametrizations.weight.original0/1). */
 tg_status tg_params_load(tg_context *ctx, tg_params *set, const tg_st *st, const char *prefix);
+/* The same without copies where the file allows: float32 values are used where they are mapped
+ * (tg_params_borrow), and the set keeps the file open. The others are converted. */
+tg_status tg_params_map(tg_context *ctx, tg_params *set, const tg_st *st, const char *prefix);
 bool tg_params_store(tg_st_writer *w, tg_params *set, const char *prefix, tg_dtype dtype);
 
 /* ---- npy ------------------------------------------------------------------------ */

@@ -107,6 +107,24 @@ tg_status tg_temp_write(tg_context *ctx, tg_temp *temp, const void *data, size_t
     return TG_OK;
 }
 
+tg_status tg_temp_write_at(tg_context *ctx, tg_temp *temp, const void *data, size_t bytes,
+                           size_t offset) {
+    const char *at = data;
+    while (bytes > 0) {
+        ssize_t n = pwrite(temp->fd, at, bytes, (off_t)offset);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return tg_write_failed(ctx, temp->target, n < 0 ? errno : ENOSPC);
+        }
+        at += n;
+        offset += (size_t)n;
+        bytes -= (size_t)n;
+    }
+    return TG_OK;
+}
+
 tg_status tg_temp_commit(tg_context *ctx, tg_temp *temp) {
     int error = 0;
     if (temp->fd >= 0 && close(temp->fd) != 0) {

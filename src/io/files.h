@@ -17,6 +17,9 @@ typedef struct {
 /* TG_EOUTPUT when the directory is missing or not writable or the target is a directory. */
 tg_status tg_temp_open(tg_context *ctx, const char *target, tg_temp *temp);
 tg_status tg_temp_write(tg_context *ctx, tg_temp *temp, const void *data, size_t bytes);
+/* Replaces bytes that are written already. */
+tg_status tg_temp_write_at(tg_context *ctx, tg_temp *temp, const void *data, size_t bytes,
+                           size_t offset);
 /* Closes and renames; on failure nothing is left. */
 tg_status tg_temp_commit(tg_context *ctx, tg_temp *temp);
 void tg_temp_abort(tg_temp *temp);

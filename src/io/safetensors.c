@@ -5,10 +5,12 @@
  */
 #include "talkgen/io.h"
 #include "io/files.h"
+#include "io/md5.h"
 #include "io/safetensors.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +32,8 @@ enum { DTYPES = sizeof dtypes / sizeof dtypes[0], MAX_DIMS = 8 };
 struct tg_st {
     char *path;
     tg_map map;
-    tg_json *header; /* owns the names */
+    atomic_int shares; /* beside the first */
+    tg_json *header;   /* owns the names */
     const tg_json *meta;
     int count;
     tg_st_tensor *tensors;        /* in the order of their data */
@@ -55,9 +58,10 @@ static bool contains(const uint8_t *data, size_t bytes, const char *text) {
 static tg_status pytorch_file(tg_context *ctx, const char *path, const char *which) {
     return tg_fail(ctx, TG_EMODEL,
                    "%s: this is a PyTorch file (%s)\n"
-                   "  expected: a safetensors file; this version does not convert PyTorch files\n"
-                   "  try: an identity made by talkgen train, such as models/demo.ckpt",
-                   path, which);
+                   "  expected: a safetensors file, made by talkgen convert or talkgen train\n"
+                   "  try: talkgen info %s for what it is, talkgen help convert for what makes an "
+                   "identity of it",
+                   path, which, path);
 }
 
 /* Names what the file is when its first bytes say so; TG_OK when they do not. */
@@ -306,6 +310,10 @@ void tg_st_close(tg_st **st) {
     if (!st || !*st) {
         return;
     }
+    if (atomic_fetch_sub(&(*st)->shares, 1) > 0) {
+        *st = NULL;
+        return;
+    }
     tg_json_destroy(&(*st)->header);
     tg_map_close(&(*st)->map);
     tg_arena_destroy(&(*st)->copies);
@@ -342,6 +350,12 @@ tg_status tg_st_of_tensors(tg_context *ctx, const char *path, tg_st_tensor *tens
     qsort(st->by_name, (size_t)count, sizeof *st->by_name, compare_name);
     *out = st;
     return TG_OK;
+}
+
+tg_st *tg_st_share(const tg_st *st) {
+    tg_st *same = (tg_st *)(uintptr_t)st; /* counting is no change that anybody sees */
+    atomic_fetch_add(&same->shares, 1);
+    return same;
 }
 
 /* ---- looking ----------------------------------------------------------------------- */
@@ -389,6 +403,25 @@ const char *tg_st_meta_at(const tg_st *st, int index, const char **value) {
         *value = tg_json_string(m, NULL);
     }
     return tg_json_key(m);
+}
+
+const char *tg_st_stated_hash(const tg_st *st) {
+    const char *hash = tg_st_meta(st, TG_ST_HASH);
+    return hash && strlen(hash) == 32 && strspn(hash, "0123456789abcdef") == 32 ? hash : NULL;
+}
+
+tg_status tg_st_hash(tg_context *ctx, const tg_st *st, char out[33]) {
+    tg_md5 *md5 = tg_md5_create();
+    tg_status status = md5 ? TG_OK : tg_fail(ctx, TG_ENOMEM, "%s: not enough memory", st->path);
+    for (int i = 0; i < st->count && status == TG_OK; i++) {
+        tg_md5_add(md5, st->tensors[i].data, st->tensors[i].bytes);
+        status = tg_cancelled(ctx);
+    }
+    if (status == TG_OK) {
+        tg_md5_digest(md5, out);
+    }
+    tg_md5_destroy(&md5);
+    return status;
 }
 
 /* ---- converting --------------------------------------------------------------------- */
@@ -466,8 +499,8 @@ static void shape_text(char *text, size_t size, int ndim, const int64_t *dim) {
     }
 }
 
-tg_status tg_st_load(tg_context *ctx, const tg_st *st, const char *name, int ndim,
-                     const int64_t *dim, float *out) {
+tg_status tg_st_expect(tg_context *ctx, const tg_st *st, const char *name, int ndim,
+                       const int64_t *dim, const tg_st_tensor **out) {
     char expected[192], found[192];
     shape_text(expected, sizeof expected, ndim, dim);
     const tg_st_tensor *t = tg_st_find(st, name);
@@ -488,5 +521,13 @@ tg_status tg_st_load(tg_context *ctx, const tg_st *st, const char *name, int ndi
                        "  try: a file made with this configuration (talkgen info %s shows its own)",
                        st->path, name, found, expected, st->path);
     }
-    return tg_st_read_f32(ctx, st, t, out);
+    *out = t;
+    return TG_OK;
+}
+
+tg_status tg_st_load(tg_context *ctx, const tg_st *st, const char *name, int ndim,
+                     const int64_t *dim, float *out) {
+    const tg_st_tensor *t;
+    tg_status status = tg_st_expect(ctx, st, name, ndim, dim, &t);
+    return status == TG_OK ? tg_st_read_f32(ctx, st, t, out) : status;
 }

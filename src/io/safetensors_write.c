@@ -1,6 +1,8 @@
-/* safetensors, writing: tensors are collected in memory and written in one go. */
+/* safetensors, writing: tensors are collected (copied, referred to, or promised) and written in one
+ * go. */
 #include "talkgen/io.h"
 #include "io/files.h"
+#include "io/md5.h"
 
 #include <cJSON.h>
 #include <stdlib.h>
@@ -12,7 +14,10 @@ typedef struct {
     int ndim;
     int64_t dim[8];
     size_t bytes;
-    void *data;
+    void *owned; /* freed with the writer */
+    const void *data;
+    tg_st_fill_fn *fill; /* data does not exist yet */
+    void *user;
     int order; /* of adding */
 } tg_st_item;
 
@@ -37,7 +42,7 @@ void tg_st_writer_destroy(tg_st_writer **w) {
     }
     for (int i = 0; i < (*w)->count; i++) {
         tg_free((*w)->items[i].name);
-        tg_free((*w)->items[i].data);
+        tg_free((*w)->items[i].owned);
     }
     tg_free((*w)->items);
     tg_json_destroy(&(*w)->meta);
@@ -45,9 +50,9 @@ void tg_st_writer_destroy(tg_st_writer **w) {
     *w = NULL;
 }
 
-/* A new item with room for its data, NULL when that is impossible. */
+/* A new item, with room for its data when it is `owned`. NULL when that is impossible. */
 static tg_st_item *add(tg_st_writer *w, const char *name, tg_dtype dtype, int ndim,
-                       const int64_t *dim, size_t *elements) {
+                       const int64_t *dim, bool owned, size_t *elements) {
     size_t n = 1, bytes;
     if (ndim < 0 || ndim > 8 || tg_dtype_size(dtype) == 0 || strcmp(name, "__metadata__") == 0) {
         return NULL;
@@ -82,10 +87,11 @@ static tg_st_item *add(tg_st_writer *w, const char *name, tg_dtype dtype, int nd
     size_t length = strlen(name) + 1;
     *item = (tg_st_item){.dtype = dtype, .ndim = ndim, .bytes = bytes, .order = w->count};
     item->name = tg_alloc(length);
-    item->data = tg_alloc(bytes);
-    if (!item->name || !item->data) {
+    item->owned = owned ? tg_alloc(bytes) : NULL;
+    item->data = item->owned;
+    if (!item->name || (owned && !item->owned)) {
         tg_free(item->name);
-        tg_free(item->data);
+        tg_free(item->owned);
         return NULL;
     }
     memcpy(item->name, name, length);
@@ -103,17 +109,17 @@ bool tg_st_add_f32(tg_st_writer *w, const char *name, tg_dtype dtype, int ndim, 
         return false;
     }
     size_t n;
-    tg_st_item *item = add(w, name, dtype, ndim, dim, &n);
+    tg_st_item *item = add(w, name, dtype, ndim, dim, true, &n);
     if (!item) {
         return false;
     }
     if (dtype == TG_F32) {
         if (n) {
-            memcpy(item->data, data, item->bytes);
+            memcpy(item->owned, data, item->bytes);
         }
         return true;
     }
-    uint16_t *half = item->data;
+    uint16_t *half = item->owned;
     for (size_t i = 0; i < n; i++) {
         half[i] = dtype == TG_F16 ? tg_f32_to_f16(data[i]) : tg_f32_to_bf16(data[i]);
     }
@@ -123,9 +129,30 @@ bool tg_st_add_f32(tg_st_writer *w, const char *name, tg_dtype dtype, int ndim, 
 bool tg_st_add_raw(tg_st_writer *w, const char *name, tg_dtype dtype, int ndim, const int64_t *dim,
                    const void *data) {
     size_t n;
-    tg_st_item *item = add(w, name, dtype, ndim, dim, &n);
+    tg_st_item *item = add(w, name, dtype, ndim, dim, true, &n);
     if (item && item->bytes) {
-        memcpy(item->data, data, item->bytes);
+        memcpy(item->owned, data, item->bytes);
+    }
+    return item != NULL;
+}
+
+bool tg_st_add_view(tg_st_writer *w, const char *name, tg_dtype dtype, int ndim, const int64_t *dim,
+                    const void *data) {
+    size_t n;
+    tg_st_item *item = add(w, name, dtype, ndim, dim, false, &n);
+    if (item) {
+        item->data = data;
+    }
+    return item != NULL;
+}
+
+bool tg_st_add_later(tg_st_writer *w, const char *name, tg_dtype dtype, int ndim,
+                     const int64_t *dim, tg_st_fill_fn *fill, void *user) {
+    size_t n;
+    tg_st_item *item = add(w, name, dtype, ndim, dim, false, &n);
+    if (item) {
+        item->fill = fill;
+        item->user = user;
     }
     return item != NULL;
 }
@@ -134,12 +161,24 @@ bool tg_st_add_meta(tg_st_writer *w, const char *key, const char *value) {
     return value && tg_json_set_string(w->meta, key, value) != NULL;
 }
 
+/* Stands for the hash in the header until all data is written. */
+static const char no_hash[] = "00000000000000000000000000000000";
+
+bool tg_st_add_hash(tg_st_writer *w) {
+    return tg_st_add_meta(w, TG_ST_HASH, no_hash);
+}
+
 /* Wide elements first: with the data starting at a multiple of 64 every tensor stays aligned to
- * its element. */
-static int compare_width(const void *a, const void *b) {
+ * its element. The format has no room for padding between tensors, so those that would shift
+ * what follows them off a multiple of 64 come last among their width. */
+static int compare_place(const void *a, const void *b) {
     const tg_st_item *x = a, *y = b;
     size_t xs = tg_dtype_size(x->dtype), ys = tg_dtype_size(y->dtype);
-    return xs != ys ? (xs > ys ? -1 : 1) : (x->order > y->order) - (x->order < y->order);
+    if (xs != ys) {
+        return xs > ys ? -1 : 1;
+    }
+    bool odd_x = x->bytes % 64 != 0, odd_y = y->bytes % 64 != 0;
+    return odd_x != odd_y ? odd_x - odd_y : (x->order > y->order) - (x->order < y->order);
 }
 
 static cJSON *entry(const tg_st_item *item, size_t begin) {
@@ -181,8 +220,28 @@ static char *header_text(const tg_st_writer *w, const tg_st_item *items) {
     return text;
 }
 
+static tg_status write_item(tg_context *ctx, tg_temp *temp, const tg_st_item *item, tg_md5 *md5) {
+    void *made = NULL;
+    tg_status status = tg_cancelled(ctx);
+    if (status == TG_OK && item->fill) {
+        made = tg_alloc(item->bytes);
+        status = made ? item->fill(ctx, item->user, made)
+                      : tg_fail(ctx, TG_ENOMEM, "%s: not enough memory for tensor %s (%zu bytes)",
+                                temp->target, item->name, item->bytes);
+    }
+    const void *data = made ? made : item->data;
+    if (status == TG_OK && md5 && item->bytes) {
+        tg_md5_add(md5, data, item->bytes);
+    }
+    if (status == TG_OK) {
+        status = tg_temp_write(ctx, temp, data, item->bytes);
+    }
+    tg_free(made);
+    return status;
+}
+
 static tg_status write_all(tg_context *ctx, tg_temp *temp, const char *header,
-                           const tg_st_item *items, int count) {
+                           const tg_st_item *items, int count, tg_md5 *md5) {
     size_t length = strlen(header);
     size_t padding = (64 - (8 + length) % 64) % 64;
     uint64_t n = length + padding;
@@ -200,29 +259,42 @@ static tg_status write_all(tg_context *ctx, tg_temp *temp, const char *header,
         status = tg_temp_write(ctx, temp, spaces, padding);
     }
     for (int i = 0; i < count && status == TG_OK; i++) {
-        status = tg_temp_write(ctx, temp, items[i].data, items[i].bytes);
+        status = write_item(ctx, temp, &items[i], md5);
+    }
+    /* An unescaped quote cannot occur inside a text, so this is found at the key alone. */
+    const char *place = md5 ? strstr(header, "\"" TG_ST_HASH "\":\"") : NULL;
+    if (status == TG_OK && place) {
+        char hash[33];
+        tg_md5_digest(md5, hash);
+        size_t at = sizeof prefix + (size_t)(place - header) + strlen("\"" TG_ST_HASH "\":\"");
+        status = tg_temp_write_at(ctx, temp, hash, 32, at);
     }
     return status;
 }
 
 tg_status tg_st_write(tg_context *ctx, tg_st_writer *w, const char *path) {
     if (w->count) {
-        qsort(w->items, (size_t)w->count, sizeof *w->items, compare_width);
+        qsort(w->items, (size_t)w->count, sizeof *w->items, compare_place);
     }
     char *header = header_text(w, w->items);
     if (!header) {
         return tg_fail(ctx, TG_ENOMEM, "%s: not enough memory for its header", path);
     }
+    const char *hash = tg_json_string(tg_json_get(w->meta, TG_ST_HASH), "");
+    bool hashed = strcmp(hash, no_hash) == 0;
+    tg_md5 *md5 = hashed ? tg_md5_create() : NULL;
     tg_temp temp;
-    tg_status status = tg_temp_open(ctx, path, &temp);
+    tg_status status = hashed && !md5 ? tg_fail(ctx, TG_ENOMEM, "%s: not enough memory", path)
+                                      : tg_temp_open(ctx, path, &temp);
     if (status == TG_OK) {
-        status = write_all(ctx, &temp, header, w->items, w->count);
+        status = write_all(ctx, &temp, header, w->items, w->count, md5);
         if (status == TG_OK) {
             status = tg_temp_commit(ctx, &temp);
         } else {
             tg_temp_abort(&temp);
         }
     }
+    tg_md5_destroy(&md5);
     cJSON_free(header);
     return status;
 }
