@@ -87,6 +87,7 @@ typedef struct {
     tg_tensor *value; /* owned by the set */
     bool trainable;   /* false: buffer such as running_mean */
     bool frozen;      /* trainable in principle, not now */
+    bool borrowed;    /* value->data is read-only memory of somebody else (a mapped file) */
     float lr_scale;   /* multiplies the learning rate, 1 by default */
     tg_init init;
 } tg_param;
@@ -101,6 +102,18 @@ tg_tensor *tg_params_add(tg_params *set, const char *name, int ndim, const int64
                          tg_init init);
 tg_tensor *tg_params_add_buffer(tg_params *set, const char *name, int ndim, const int64_t *dim,
                                 float value);
+/* Parameters added from now on have no memory (value->data is NULL) until they borrow or own some:
+ * for sets whose values come from a file at once. */
+void tg_params_defer(tg_params *set);
+/* The value is `data`, read-only, which must stay until the set is destroyed (see tg_params_keep).
+ * It takes no gradient and tg_params_zero_grad refuses the set unless it is frozen. */
+void tg_params_borrow(tg_params *set, int index, const float *data);
+/* release(owner) when the set is destroyed: what borrowed values need. false = no memory, and
+ * nothing is kept. */
+bool tg_params_keep(tg_params *set, void *owner, void (*release)(void *owner));
+/* Memory of its own for value `index` (all values: -1): a copy when it was borrowed, zeros when it
+ * had none. Afterwards it can train. */
+tg_status tg_params_own(tg_context *ctx, tg_params *set, int index);
 int tg_params_count(const tg_params *set);
 tg_param *tg_params_at(tg_params *set, int index);
 tg_param *tg_params_find(tg_params *set, const char *name); /* NULL when absent */
@@ -108,7 +121,8 @@ tg_param *tg_params_find(tg_params *set, const char *name); /* NULL when absent 
 void tg_params_init(tg_params *set, uint64_t seed);
 /* Freezes or thaws all parameters whose name starts with prefix ("" = all). */
 void tg_params_freeze(tg_params *set, const char *prefix, bool frozen);
-/* Allocates gradients of everything trainable and not frozen, and zeroes them. */
+/* Allocates gradients of everything trainable and not frozen, and zeroes them. TG_EINTERNAL when
+ * one of these is borrowed. */
 tg_status tg_params_zero_grad(tg_context *ctx, tg_params *set);
 double tg_params_grad_norm(const tg_params *set);
 /* Scales all gradients so that their global L2 norm is at most max_norm; returns the norm before.

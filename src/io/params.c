@@ -43,7 +43,19 @@ static bool name_in_file(const tg_st *st, const char *prefix, const char *name, 
     return true;
 }
 
-tg_status tg_params_load(tg_context *ctx, tg_params *set, const tg_st *st, const char *prefix) {
+static void release(void *owner) {
+    tg_st *st = owner;
+    tg_st_close(&st);
+}
+
+/* Mapped float32 that the processor can read as it is. */
+static bool usable(const tg_st_tensor *t) {
+    return t->dtype == TG_F32 && (uintptr_t)t->data % _Alignof(float) == 0 && t->bytes > 0;
+}
+
+static tg_status load(tg_context *ctx, tg_params *set, const tg_st *st, const char *prefix,
+                      bool in_place) {
+    bool kept = false;
     for (int i = 0; i < tg_params_count(set); i++) {
         tg_param *p = tg_params_at(set, i);
         char name[512];
@@ -51,12 +63,38 @@ tg_status tg_params_load(tg_context *ctx, tg_params *set, const tg_st *st, const
             return tg_fail(ctx, TG_EMODEL, "%s: the name %s%s is too long\n  expected: 511 bytes",
                            tg_st_path(st), prefix, p->name);
         }
-        tg_status status = tg_st_load(ctx, st, name, p->value->ndim, p->value->dim, p->value->data);
+        const tg_st_tensor *t;
+        tg_status status = tg_st_expect(ctx, st, name, p->value->ndim, p->value->dim, &t);
+        if (status == TG_OK && in_place && usable(t)) {
+            tg_st *share = kept ? NULL : tg_st_share(st);
+            if (!kept && !tg_params_keep(set, share, release)) {
+                tg_st_close(&share);
+                return tg_fail(ctx, TG_ENOMEM, "%s: not enough memory to keep it open",
+                               tg_st_path(st));
+            }
+            kept = true;
+            tg_params_borrow(set, i, t->data);
+            continue;
+        }
+        if (status == TG_OK) {
+            status = tg_params_own(ctx, set, i);
+        }
+        if (status == TG_OK) {
+            status = tg_st_read_f32(ctx, st, t, p->value->data);
+        }
         if (status != TG_OK) {
             return status;
         }
     }
     return TG_OK;
+}
+
+tg_status tg_params_load(tg_context *ctx, tg_params *set, const tg_st *st, const char *prefix) {
+    return load(ctx, set, st, prefix, false);
+}
+
+tg_status tg_params_map(tg_context *ctx, tg_params *set, const tg_st *st, const char *prefix) {
+    return load(ctx, set, st, prefix, true);
 }
 
 bool tg_params_store(tg_st_writer *w, tg_params *set, const char *prefix, tg_dtype dtype) {

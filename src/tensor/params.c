@@ -6,9 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What borrowed values live in. */
+typedef struct keeper {
+    struct keeper *next;
+    void *owner;
+    void (*release)(void *owner);
+} keeper;
+
 struct tg_params {
     tg_param **item; /* one block each, so that pointers stay valid while the list grows */
     int count, capacity;
+    bool deferred;
+    keeper *keepers;
 };
 
 tg_init tg_init_fan_in(int64_t fan_in) {
@@ -23,7 +32,8 @@ static void free_param(tg_param *param) {
     if (!param)
         return;
     if (param->value) {
-        tg_free(param->value->data);
+        if (!param->borrowed)
+            tg_free(param->value->data);
         tg_free(param->value->grad);
         free(param->value);
     }
@@ -36,11 +46,17 @@ void tg_params_destroy(tg_params **set) {
     for (int i = 0; i < (*set)->count; i++)
         free_param((*set)->item[i]);
     free((*set)->item);
+    for (keeper *k = (*set)->keepers; k;) {
+        keeper *next = k->next;
+        k->release(k->owner);
+        free(k);
+        k = next;
+    }
     free(*set);
     *set = NULL;
 }
 
-static tg_tensor *new_value(int ndim, const int64_t *dim) {
+static tg_tensor *new_value(int ndim, const int64_t *dim, bool deferred) {
     size_t count = 1, bytes;
     bool ok = ndim >= 1 && ndim <= TG_MAX_DIMS;
     for (int i = 0; ok && i < ndim; i++)
@@ -53,8 +69,7 @@ static tg_tensor *new_value(int ndim, const int64_t *dim) {
     value->ndim = ndim;
     memcpy(value->dim, dim, (size_t)ndim * sizeof *dim);
     value->in_set = true;
-    value->data = tg_calloc(bytes);
-    if (!value->data) {
+    if (!deferred && !(value->data = tg_calloc(bytes))) {
         free(value);
         return NULL;
     }
@@ -73,7 +88,7 @@ static tg_param *append(tg_params *set, const char *name, int ndim, const int64_
         set->capacity = capacity;
     }
     tg_param *param = calloc(1, sizeof *param);
-    if (!param || !(param->value = new_value(ndim, dim))) {
+    if (!param || !(param->value = new_value(ndim, dim, set->deferred))) {
         free_param(param);
         return NULL;
     }
@@ -101,9 +116,56 @@ tg_tensor *tg_params_add_buffer(tg_params *set, const char *name, int ndim, cons
         return NULL;
     /* As an initial value, so that tg_params_init restores it. */
     param->init = (tg_init){TG_INIT_ONE, value};
-    for (int64_t i = 0, n = tg_numel(param->value); i < n; i++)
+    for (int64_t i = 0, n = tg_numel(param->value); param->value->data && i < n; i++)
         param->value->data[i] = value;
     return param->value;
+}
+
+void tg_params_defer(tg_params *set) {
+    set->deferred = true;
+}
+
+void tg_params_borrow(tg_params *set, int index, const float *data) {
+    tg_param *param = set->item[index];
+    if (!param->borrowed)
+        tg_free(param->value->data);
+    param->value->data = (float *)(uintptr_t)data; /* never written: see `borrowed` */
+    param->value->needs_grad = false;
+    param->borrowed = true;
+}
+
+bool tg_params_keep(tg_params *set, void *owner, void (*release)(void *owner)) {
+    keeper *k = malloc(sizeof *k);
+    if (!k)
+        return false;
+    *k = (keeper){set->keepers, owner, release};
+    set->keepers = k;
+    return true;
+}
+
+static bool trains(const tg_param *param) {
+    return param->trainable && !param->frozen && !param->borrowed;
+}
+
+tg_status tg_params_own(tg_context *ctx, tg_params *set, int index) {
+    for (int i = index < 0 ? 0 : index; i < set->count && (index < 0 || i == index); i++) {
+        tg_param *param = set->item[i];
+        size_t bytes = (size_t)tg_numel(param->value) * sizeof(float);
+        if (param->value->data && !param->borrowed)
+            continue;
+        float *own = param->borrowed ? tg_alloc(bytes) : tg_calloc(bytes);
+        if (!own)
+            return tg_fail(ctx, TG_ENOMEM,
+                           "out of memory: %s (%zu bytes)\n  expected: to fit in this machine's "
+                           "memory\n  try: a smaller model",
+                           param->name, bytes);
+        if (param->borrowed)
+            memcpy(own, param->value->data, bytes);
+        param->value->data = own;
+        param->borrowed = false;
+        param->value->needs_grad = trains(param);
+    }
+    return TG_OK;
 }
 
 int tg_params_count(const tg_params *set) {
@@ -149,10 +211,6 @@ void tg_params_init(tg_params *set, uint64_t seed) {
     }
 }
 
-static bool trains(const tg_param *param) {
-    return param->trainable && !param->frozen;
-}
-
 void tg_params_freeze(tg_params *set, const char *prefix, bool frozen) {
     for (int i = 0; i < set->count; i++) {
         tg_param *param = set->item[i];
@@ -167,6 +225,11 @@ tg_status tg_params_zero_grad(tg_context *ctx, tg_params *set) {
     for (int i = 0; i < set->count; i++) {
         tg_param *param = set->item[i];
         size_t bytes = (size_t)tg_numel(param->value) * sizeof(float);
+        if (param->trainable && !param->frozen && param->borrowed)
+            return tg_fail(ctx, TG_EINTERNAL,
+                           "%s lies in a mapped file and cannot train\n  expected: parameters in "
+                           "memory of their own\n  try: tg_params_own, or to freeze it",
+                           param->name);
         param->value->needs_grad = trains(param);
         if (param->value->grad)
             memset(param->value->grad, 0, bytes);
