@@ -98,6 +98,7 @@ void tg_st_close(tg_st **st);
 /* The same open file once more; it stays mapped until every one of them is closed. Any thread. */
 tg_st *tg_st_share(const tg_st *st);
 const char *tg_st_path(const tg_st *st);
+size_t tg_st_bytes(const tg_st *st); /* of the file */
 int tg_st_count(const tg_st *st);
 const tg_st_tensor *tg_st_at(const tg_st *st, int index);
 const tg_st_tensor *tg_st_find(const tg_st *st, const char *name); /* NULL when absent */

@@ -162,7 +162,8 @@ tg_status tg_hubert_load(tg_context *ctx, tg_hubert *model, const tg_st *st, con
 /* Adds all parameters as prefix + published name. false: no memory or a name is taken. */
 bool tg_hubert_store(tg_st_writer *w, tg_hubert *model, const char *prefix, tg_dtype dtype);
 /* A voice file or any safetensors file that holds tensors under `prefix` ("speech.") and the
- * metadata "talkgen.speech" with the config as JSON. */
+ * metadata "talkgen.speech" with the config as JSON. Float32 tensors are used where the file is
+ * mapped; the model keeps it open and does not train (tg_params_own). */
 tg_status tg_hubert_open(tg_context *ctx, const tg_st *st, const char *prefix, tg_hubert **out);
 enum { TG_HUBERT_NAME_ROOM = 96 };
 #define TG_HUBERT_META "talkgen.speech"

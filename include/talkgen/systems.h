@@ -47,7 +47,8 @@ typedef struct tg_identity {
     tg_st *file;
 } tg_identity;
 
-/* encoder: a voice file to use instead of the one that the identity names; NULL. A person can be
+/* encoder: a voice file to use instead of the one that the identity names; NULL. An identity with a
+ * motion model of its own takes only the speech encoder from it. A person can be
  * opened without any voice when need_voice is false (render from landmarks). */
 tg_status tg_identity_open(tg_context *ctx, const char *path, const char *encoder, bool need_voice,
                            tg_identity **out);
@@ -69,13 +70,18 @@ typedef struct {
     const float *pose; /* [poses,4,4] as recorded */
     const float *eyes; /* [poses,12,3] or NULL */
     const tg_image *background;
+    tg_vae *vae; /* a motion model of this person's own, kept in float32 as the postnet then is;
+                    NULL = that of the voice file */
     const char *voice_path; /* file named by hash and by its path relative to the identity; NULL */
+    bool embed;             /* copied into the identity instead */
 } tg_identity_parts;
 tg_status tg_identity_write(tg_context *ctx, const char *path, const tg_identity_parts *parts);
 
 /* Voice file: speech encoder and many-speaker motion model. */
 tg_status tg_voice_write(tg_context *ctx, const char *path, tg_hubert *hubert, tg_vae *vae);
-/* Either may be NULL when not wanted. TG_EMODEL when the file lacks what is wanted. */
+/* Also of a file with an encoder alone (talkgen convert hubert). Either may be NULL when not
+ * wanted. TG_EMODEL when the file lacks what is wanted. Float32 parameters are used where the file
+ * is mapped, so a model that shall train needs tg_params_own first. */
 tg_status tg_voice_open(tg_context *ctx, const char *path, tg_hubert **hubert, tg_vae **vae);
 
 /* ---- motion of a clip -------------------------------------------------------------- */

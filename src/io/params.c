@@ -1,5 +1,5 @@
 /* Parameters of networks from and into safetensors files. */
-#include "talkgen/io.h"
+#include "io/safetensors.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -65,7 +65,7 @@ static tg_status load(tg_context *ctx, tg_params *set, const tg_st *st, const ch
         }
         const tg_st_tensor *t;
         tg_status status = tg_st_expect(ctx, st, name, p->value->ndim, p->value->dim, &t);
-        if (status == TG_OK && in_place && usable(t)) {
+        if (status == TG_OK && in_place && tg_st_mapped(st) && usable(t)) {
             tg_st *share = kept ? NULL : tg_st_share(st);
             if (!kept && !tg_params_keep(set, share, release)) {
                 tg_st_close(&share);

@@ -358,10 +358,18 @@ tg_st *tg_st_share(const tg_st *st) {
     return same;
 }
 
+bool tg_st_mapped(const tg_st *st) {
+    return st->map.data != NULL;
+}
+
 /* ---- looking ----------------------------------------------------------------------- */
 
 const char *tg_st_path(const tg_st *st) {
     return st->path;
+}
+
+size_t tg_st_bytes(const tg_st *st) {
+    return st->map.bytes;
 }
 
 int tg_st_count(const tg_st *st) {

@@ -125,13 +125,17 @@ static bool add_encoder(tg_hubert *m) {
     return c->logits == 0 || add_linear(m, &m->head, "lm_head", hidden, c->logits, 1);
 }
 
-tg_status tg_hubert_create(tg_context *ctx, const tg_hubert_config *config, tg_hubert **out) {
+/* deferred: parameters have no memory yet. */
+static tg_status create(tg_context *ctx, const tg_hubert_config *config, bool deferred,
+                        tg_hubert **out) {
     *out = NULL;
     tg_hubert *m = tg_calloc(sizeof *m);
     if (m != NULL) {
         m->config = *config;
         m->params = tg_params_create();
     }
+    if (m != NULL && m->params != NULL && deferred)
+        tg_params_defer(m->params);
     if (m == NULL || m->params == NULL || !add_convs(m) || !add_encoder(m)) {
         tg_hubert_destroy(&m);
         return tg_fail(ctx, TG_ENOMEM, "out of memory for a speech encoder of width %d",
@@ -139,6 +143,10 @@ tg_status tg_hubert_create(tg_context *ctx, const tg_hubert_config *config, tg_h
     }
     *out = m;
     return TG_OK;
+}
+
+tg_status tg_hubert_create(tg_context *ctx, const tg_hubert_config *config, tg_hubert **out) {
+    return create(ctx, config, false, out);
 }
 
 void tg_hubert_destroy(tg_hubert **model) {
@@ -172,13 +180,19 @@ void tg_hubert_init(tg_hubert *m, uint64_t seed) {
 
 /* ---- files ------------------------------------------------------------------- */
 
-tg_status tg_hubert_load(tg_context *ctx, tg_hubert *model, const tg_st *st, const char *prefix) {
+static tg_status load(tg_context *ctx, tg_hubert *model, const tg_st *st, const char *prefix,
+                      bool in_place) {
     char full[TG_HUBERT_NAME_ROOM + 128];
     snprintf(full, sizeof full, "%.*shubert.feature_projection.projection.weight",
              TG_HUBERT_NAME_ROOM, prefix);
     bool nested = tg_st_find(st, full) != NULL;
     snprintf(full, sizeof full, "%.*s%s", TG_HUBERT_NAME_ROOM, prefix, nested ? "hubert." : "");
-    return tg_params_load(ctx, model->params, st, full);
+    return in_place ? tg_params_map(ctx, model->params, st, full)
+                    : tg_params_load(ctx, model->params, st, full);
+}
+
+tg_status tg_hubert_load(tg_context *ctx, tg_hubert *model, const tg_st *st, const char *prefix) {
+    return load(ctx, model, st, prefix, false);
 }
 
 bool tg_hubert_store(tg_st_writer *w, tg_hubert *model, const char *prefix, tg_dtype dtype) {
@@ -200,9 +214,27 @@ static int logits_in(const tg_st *st, const char *prefix) {
                                                                                     : 0;
 }
 
+/* A file of the Hugging Face hub as it was downloaded. */
+static bool unconverted(const tg_st *st) {
+    static const char *const prefixes[] = {"", "hubert.", "wav2vec2."};
+    char name[64];
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+        snprintf(name, sizeof name, "%sencoder.pos_conv_embed.conv.bias", prefixes[i]);
+        if (tg_st_find(st, name))
+            return true;
+    }
+    return false;
+}
+
 tg_status tg_hubert_open(tg_context *ctx, const tg_st *st, const char *prefix, tg_hubert **out) {
     *out = NULL;
     const char *text = tg_st_meta(st, TG_HUBERT_META);
+    if (text == NULL && unconverted(st))
+        return tg_fail(ctx, TG_EMODEL,
+                       "%s: a published speech encoder, not converted yet\n"
+                       "  expected: what talkgen convert hubert makes of it\n"
+                       "  try: talkgen convert hubert --weights %s -o hubert.safetensors",
+                       tg_st_path(st), tg_st_path(st));
     if (text == NULL)
         return tg_fail(ctx, TG_EMODEL,
                        "%s: no speech encoder in this file (metadata %s is missing)\n"
@@ -218,9 +250,9 @@ tg_status tg_hubert_open(tg_context *ctx, const tg_st *st, const char *prefix, t
     if (status == TG_OK)
         config.logits = logits_in(st, prefix);
     if (status == TG_OK)
-        status = tg_hubert_create(ctx, &config, out);
+        status = create(ctx, &config, true, out);
     if (status == TG_OK)
-        status = tg_hubert_load(ctx, *out, st, prefix);
+        status = load(ctx, *out, st, prefix, true);
     if (status != TG_OK)
         tg_hubert_destroy(out);
     return status;

@@ -16,12 +16,6 @@ static tg_status damaged(tg_context *ctx, const char *path, const char *what,
                    expected, path);
 }
 
-/* Folder of `path` with its slash, "" for none. */
-static void folder_of(const char *path, char *out, size_t size) {
-    const char *slash = strrchr(path, '/');
-    snprintf(out, size, "%.*s", slash ? (int)(slash - path + 1) : 0, path);
-}
-
 static tg_status read_geometry(tg_context *ctx, const tg_json *config, const char *path,
                                tg_identity *id) {
     double w = tg_json_number(tg_json_get(config, "width"), 0);
@@ -119,43 +113,9 @@ static tg_status read_networks(tg_context *ctx, const tg_json *config, const cha
         if (s == TG_OK)
             s = tg_postnet_create(ctx, &p, &id->postnet);
         if (s == TG_OK)
-            s = tg_params_load(ctx, tg_postnet_params(id->postnet), id->file, "motion.postnet.");
+            s = tg_params_map(ctx, tg_postnet_params(id->postnet), id->file, "motion.postnet.");
     }
     return s;
-}
-
-/* The voice: --encoder, else inside the file, else the file that it names by path and hash. */
-static tg_status read_voice(tg_context *ctx, const tg_json *config, const char *path,
-                            const char *encoder, tg_identity *id) {
-    if (encoder) {
-        snprintf(id->voice_path, sizeof id->voice_path, "%s", encoder);
-        return tg_voice_open(ctx, encoder, &id->hubert, &id->vae);
-    }
-    if (tg_st_meta(id->file, TG_HUBERT_META))
-        return tg_voice_from(ctx, id->file, &id->hubert, &id->vae);
-    const tg_json *voice = tg_json_get(config, "voice");
-    const char *relative = tg_json_string(tg_json_get(voice, "path"), NULL);
-    const char *want = tg_json_string(tg_json_get(voice, "md5"), "");
-    if (!relative)
-        return damaged(ctx, path, "it names no voice file (speech encoder and motion model)",
-                       "--encoder FILE for identities without one");
-    char folder[700];
-    folder_of(path, folder, sizeof folder);
-    snprintf(id->voice_path, sizeof id->voice_path, "%s%s", relative[0] == '/' ? "" : folder,
-             relative);
-    if (!tg_file_exists(id->voice_path))
-        return tg_fail(ctx, TG_EMODEL,
-                       "%s: its voice file %s is missing\n"
-                       "  expected: the file beside it, md5 %s\n  try: --encoder FILE",
-                       path, id->voice_path, want);
-    char md5[33];
-    tg_status s = tg_file_md5(ctx, id->voice_path, md5);
-    if (s == TG_OK && strcmp(md5, want) != 0)
-        s = tg_fail(ctx, TG_EMODEL,
-                    "%s: its voice file %s is another one (md5 %s)\n"
-                    "  expected: md5 %s\n  try: --encoder %s to use it all the same",
-                    path, id->voice_path, md5, want, id->voice_path);
-    return s == TG_OK ? tg_voice_open(ctx, id->voice_path, &id->hubert, &id->vae) : s;
 }
 
 tg_status tg_identity_open(tg_context *ctx, const char *path, const char *encoder, bool need_voice,
@@ -195,7 +155,8 @@ tg_status tg_identity_open(tg_context *ctx, const char *path, const char *encode
     if (s == TG_OK)
         s = read_networks(ctx, config, path, id);
     if (s == TG_OK && need_voice)
-        s = read_voice(ctx, config, path, encoder, id);
+        s = tg_voice_for(ctx, id->file, config, encoder, id->voice_path, sizeof id->voice_path,
+                         &id->hubert, &id->vae);
     tg_json_destroy(&config);
     if (s != TG_OK)
         tg_identity_close(&id);

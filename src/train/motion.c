@@ -119,10 +119,13 @@ static tg_status set_up_vae(trainer *t) {
     config.mel_in_dim = t->data->feature_dim;
     config.hidden_channels = t->o->hidden > 0 ? t->o->hidden : 128;
     tg_status s = TG_OK;
-    if (t->o->init)
+    if (t->o->init) {
         s = tg_voice_open(t->ctx, t->o->init, NULL, &t->vae);
-    else
+        if (s == TG_OK)
+            s = tg_params_own(t->ctx, tg_vae_params(t->vae), -1);
+    } else {
         s = tg_vae_create(t->ctx, &config, &t->vae);
+    }
     if (s != TG_OK)
         return s;
     if (!t->o->init)
