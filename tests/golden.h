@@ -16,6 +16,8 @@ typedef struct golden_case {
     const char *dir;  /* folder of the case */
     tg_json *config;  /* config.json */
     tg_st *weights;   /* NULL when the case has none */
+    bool published;   /* second run: the weights are those of model_ckpt_steps_1.ckpt, and sizes
+                         are to be taken from the tensors */
     tg_st *inputs;
     tg_st *outputs;
     tg_json *tolerance; /* object of this case in tolerance.json */

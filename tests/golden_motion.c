@@ -27,7 +27,8 @@ static void compare_param(golden_case *c, const char *name, tg_params *set, cons
 static tg_status run_vae(golden_case *c) {
     tg_vae_config config;
     tg_vae *vae = NULL;
-    tg_status s = tg_vae_config_parse(c->ctx, c->config, c->name, &config);
+    tg_status s = c->published ? tg_vae_config_from(c->ctx, c->weights, "", &config)
+                               : tg_vae_config_parse(c->ctx, c->config, c->name, &config);
     if (s == TG_OK)
         s = tg_vae_create(c->ctx, &config, &vae);
     if (s == TG_OK)
@@ -100,7 +101,8 @@ GOLDEN(vae_pitch, run_vae)
 static tg_status run_postnet(golden_case *c) {
     tg_postnet_config config;
     tg_postnet *postnet = NULL;
-    tg_status s = tg_postnet_config_parse(c->ctx, c->config, c->name, &config);
+    tg_status s = c->published ? tg_postnet_config_from(c->ctx, c->weights, "", &config)
+                               : tg_postnet_config_parse(c->ctx, c->config, c->name, &config);
     if (s == TG_OK)
         s = tg_postnet_create(c->ctx, &config, &postnet);
     if (s == TG_OK)

@@ -430,7 +430,27 @@ static tg_status run_level(golden_case *c, const tg_nerf *nerf, const nerf_input
 static tg_status radnerf(golden_case *c) {
     tg_nerf_config config = tg_nerf_config_defaults();
     tg_nerf *nerf = NULL;
-    tg_status status = tg_nerf_config_read(c->ctx, c->config, &config);
+    tg_status status = TG_OK;
+    if (c->published) { /* only what the tensors do not tell */
+        static const char *const keys[] = {"grid_type", "grid_interpolation_type", "max_steps",
+                                           "cond_win_size"};
+        tg_json *switches = tg_json_new_object();
+        for (int i = 0; i < 4; i++) {
+            const tg_json *v = tg_json_get(c->config, keys[i]);
+            if (tg_json_is_number(v)) {
+                tg_json_set_number(switches, keys[i], tg_json_number(v, 0));
+            } else {
+                tg_json_set_string(switches, keys[i], tg_json_string(v, ""));
+            }
+        }
+        status = tg_nerf_config_read(c->ctx, switches, &config);
+        tg_json_destroy(&switches);
+        if (status == TG_OK) {
+            status = tg_nerf_config_from(c->ctx, c->weights, "", "", &config);
+        }
+    } else {
+        status = tg_nerf_config_read(c->ctx, c->config, &config);
+    }
     if (status == TG_OK) {
         status = tg_nerf_load(c->ctx, c->weights, "", "", &config, &nerf);
     }

@@ -49,6 +49,9 @@ tg_vae_config tg_vae_defaults(void); /* the published VAEModel */
 tg_status tg_vae_config_parse(tg_context *ctx, const tg_json *json, const char *name,
                               tg_vae_config *out);
 void tg_vae_config_write(const tg_vae_config *config, tg_json *object);
+/* Sizes of the published tensors prefix + name. TG_EMODEL names the tensor that does not fit. */
+tg_status tg_vae_config_from(tg_context *ctx, const tg_st *st, const char *prefix,
+                             tg_vae_config *out);
 
 typedef struct tg_vae tg_vae;
 tg_status tg_vae_create(tg_context *ctx, const tg_vae_config *config, tg_vae **out);
@@ -88,6 +91,9 @@ tg_postnet_config tg_postnet_defaults(void);
 tg_status tg_postnet_config_parse(tg_context *ctx, const tg_json *json, const char *name,
                                   tg_postnet_config *out);
 void tg_postnet_config_write(const tg_postnet_config *config, tg_json *object);
+/* As tg_vae_config_from. */
+tg_status tg_postnet_config_from(tg_context *ctx, const tg_st *st, const char *prefix,
+                                 tg_postnet_config *out);
 typedef struct tg_postnet tg_postnet;
 tg_status tg_postnet_create(tg_context *ctx, const tg_postnet_config *config, tg_postnet **out);
 void tg_postnet_destroy(tg_postnet **postnet);

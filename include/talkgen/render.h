@@ -138,6 +138,12 @@ tg_nerf_config tg_nerf_config_defaults(void); /* the published head without tors
  * TG_EMODEL with the key. `torso` becomes true when the object says "torso": true. */
 tg_status tg_nerf_config_read(tg_context *ctx, const tg_json *object, tg_nerf_config *config);
 void tg_nerf_config_write(const tg_nerf_config *config, tg_json *object);
+/* Replaces what the shapes of the tensors head_prefix + name and torso_prefix + name tell: widths,
+ * layers, grid levels and table sizes, volume, torso. What they do not tell stays: kinds of the
+ * grids, resolutions, steps, thresholds, cond_win_size; with_att can only turn off what is there.
+ * TG_EMODEL names the tensor that does not fit. */
+tg_status tg_nerf_config_from(tg_context *ctx, const tg_st *st, const char *head_prefix,
+                              const char *torso_prefix, tg_nerf_config *config);
 /* TG_EMODEL with the name of the first value out of range. */
 tg_status tg_nerf_config_check(tg_context *ctx, const tg_nerf_config *config);
 
