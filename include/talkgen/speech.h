@@ -112,6 +112,13 @@ tg_status tg_pitch(tg_context *ctx, const tg_pitch_config *config, const float *
 /* GeneFace's F0 at 50 Hz: the signal padded to a multiple of the hop, the track as Praat gives it,
  * its last value repeated or cut to `frames` values. */
 tg_status tg_f0(tg_context *ctx, const float *samples, int64_t n, float *out, int64_t frames);
+/* tg_f0 of a stream of any length in constant memory: the same numbers, unless a path of candidates
+ * stays undecided for 20 s. wave is borrowed and read by the stream until it is closed. */
+typedef struct tg_f0_stream tg_f0_stream;
+tg_status tg_f0_open(tg_context *ctx, tg_wave16k *wave, tg_f0_stream **out);
+void tg_f0_close(tg_f0_stream **stream);
+/* The next n values at 50 Hz; the last one repeats for ever, 0 where there is none. */
+tg_status tg_f0_next(tg_context *ctx, tg_f0_stream *stream, float *hz, int64_t n);
 /* GeneFace's 256 mel-spaced bins: 1 for unvoiced, 1..255. */
 int tg_f0_coarse(float hz);
 

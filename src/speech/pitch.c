@@ -2,34 +2,18 @@
  * frequency and the harmonics-to-noise ratio of a sampled sound". Equation numbers are the
  * paper's; parameters and costs are Praat's.
  */
+#include "speech/pitch.h"
 #include "speech/fft.h"
-#include "talkgen/speech.h"
 
-#include <fftw3.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
-enum { MAX_CANDIDATES = 32, SINC_DEPTH = 30 };
+enum { MAX_CANDIDATES = TG_PITCH_CANDIDATES, SINC_DEPTH = 30 };
 static const double periods_per_window = 3;
 
-typedef struct {
-    double hz, strength; /* hz 0: the unvoiced candidate */
-} candidate;
-
-typedef struct {
-    const tg_pitch_config *config;
-    int rate;
-    int64_t window, half, fft;      /* samples of the analysis window, its half, FFT length */
-    int64_t longest;                /* samples of the longest period */
-    int64_t lags;                   /* lags kept, half a window */
-    float *hann, *hann_correlation; /* [window], [lags] */
-    float *frame;                   /* [fft] */
-    double *correlation;            /* [lags], normalised; even in the lag */
-    fftwf_complex *spectrum;
-    fftwf_plan forward, backward;
-    double global_peak;
-} analysis;
+typedef tg_pitch_candidate candidate;
+typedef tg_pitch_analysis analysis;
 
 tg_pitch_config tg_pitch_defaults(void) {
     return (tg_pitch_config){.time_step = 0.02,
@@ -53,7 +37,7 @@ int64_t tg_pitch_frames(const tg_pitch_config *config, int rate, int64_t n, doub
     return frames;
 }
 
-static void analysis_free(analysis *a) {
+void tg_pitch_analysis_free(analysis *a) {
     tg_fft_lock();
     if (a->forward != NULL)
         fftwf_destroy_plan(a->forward);
@@ -78,7 +62,7 @@ static void autocorrelate(analysis *a) {
     fftwf_execute(a->backward);
 }
 
-static bool analysis_init(analysis *a, const tg_pitch_config *config, int rate) {
+bool tg_pitch_analysis_init(analysis *a, const tg_pitch_config *config, int rate) {
     *a = (analysis){.config = config, .rate = rate};
     a->half = (int64_t)floor(periods_per_window / config->floor_hz * rate) / 2 - 1;
     a->window = 2 * a->half;
@@ -233,25 +217,41 @@ static double transition(const tg_pitch_config *c, double from_hz, double to_hz)
     return correction * c->octave_jump_cost * fabs(log2(from_hz / to_hz)); /* eq. 27 */
 }
 
+int64_t tg_pitch_centre(const analysis *a, double first_s, int64_t t) {
+    double time = first_s + (double)t * a->config->time_step;
+    return (int64_t)floor(time * a->rate - 0.5) + 1;
+}
+
+int tg_pitch_frame(analysis *a, const float *samples, int64_t n, double mean, int64_t centre,
+                   candidate out[MAX_CANDIDATES]) {
+    return find_candidates(a, take_frame(a, samples, n, mean, centre), out);
+}
+
+void tg_pitch_step(const tg_pitch_config *c, const candidate *before, int before_count,
+                   const double *from, const candidate *now, int now_count, double *to,
+                   int16_t *back) {
+    for (int k = 0; k < now_count; k++) {
+        double best = -DBL_MAX;
+        for (int j = 0; j < before_count; j++) {
+            double value = from[j] - transition(c, before[j].hz, now[k].hz);
+            if (value > best) {
+                best = value;
+                back[k] = (int16_t)j;
+            }
+        }
+        to[k] = best + now[k].strength;
+    }
+}
+
 /* The cheapest path through all candidates (Viterbi). */
 static void best_path(const tg_pitch_config *c, const candidate *candidates, const int *counts,
                       int64_t frames, double *score, int16_t *back, float *out) {
     for (int k = 0; k < counts[0]; k++)
         score[k] = candidates[k].strength;
     for (int64_t t = 1; t < frames; t++) {
-        const candidate *now = candidates + t * MAX_CANDIDATES, *before = now - MAX_CANDIDATES;
-        double *to = score + t % 2 * MAX_CANDIDATES, *from = score + (t + 1) % 2 * MAX_CANDIDATES;
-        for (int k = 0; k < counts[t]; k++) {
-            double best = -DBL_MAX;
-            for (int j = 0; j < counts[t - 1]; j++) {
-                double value = from[j] - transition(c, before[j].hz, now[k].hz);
-                if (value > best) {
-                    best = value;
-                    back[t * MAX_CANDIDATES + k] = (int16_t)j;
-                }
-            }
-            to[k] = best + now[k].strength;
-        }
+        const candidate *now = candidates + t * MAX_CANDIDATES;
+        tg_pitch_step(c, now - MAX_CANDIDATES, counts[t - 1], score + (t + 1) % 2 * MAX_CANDIDATES,
+                      now, counts[t], score + t % 2 * MAX_CANDIDATES, back + t * MAX_CANDIDATES);
     }
     const double *end = score + (frames - 1) % 2 * MAX_CANDIDATES;
     int place = 0;
@@ -272,7 +272,7 @@ tg_status tg_pitch(tg_context *ctx, const tg_pitch_config *config, const float *
     if (frames == 0)
         return TG_OK;
     analysis a;
-    bool good = analysis_init(&a, config, rate);
+    bool good = tg_pitch_analysis_init(&a, config, rate);
     size_t slots = (size_t)frames * MAX_CANDIDATES;
     candidate *candidates = tg_alloc(sizeof *candidates * slots);
     int *counts = tg_alloc(sizeof(int) * (size_t)frames);
@@ -290,14 +290,13 @@ tg_status tg_pitch(tg_context *ctx, const tg_pitch_config *config, const float *
     }
     if (good && a.global_peak > 0) {
         for (int64_t t = 0; t < frames; t++) {
-            double time = first + (double)t * config->time_step;
-            int64_t centre = (int64_t)floor(time * rate - 0.5) + 1;
-            double intensity = take_frame(&a, samples, n, mean, centre);
-            counts[t] = find_candidates(&a, intensity, candidates + t * MAX_CANDIDATES);
+            int64_t centre = tg_pitch_centre(&a, first, t);
+            counts[t] =
+                tg_pitch_frame(&a, samples, n, mean, centre, candidates + t * MAX_CANDIDATES);
         }
         best_path(config, candidates, counts, frames, score, back, out);
     }
-    analysis_free(&a);
+    tg_pitch_analysis_free(&a);
     tg_free(candidates);
     tg_free(counts);
     tg_free(back);

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -97,6 +98,48 @@ static void test_f0_has_the_length_asked_for(void **state) {
     assert_true(f0[0] == 0 && f0[2] == 0);
 }
 
+/* 50 seconds of glides, pauses and noise: the stream gives tg_f0's numbers however it is asked. */
+static void test_stream_equals_the_whole(void **state) {
+    (void)state;
+    enum { SECONDS = 50, N = SECONDS * RATE + 123, FRAMES = SECONDS * 50 + 9 };
+    float *x = calloc(N, sizeof *x), *whole = calloc(FRAMES, sizeof *whole);
+    float *stream = calloc(FRAMES, sizeof *stream);
+    tg_rng rng = tg_rng_make(2, "", "test.noise");
+    double phase = 0;
+    for (int i = 0; i < N; i++) {
+        double t = (double)i / RATE, hz = 180 + 80 * sin(1.7 * t) + 30 * sin(11 * t);
+        phase += 2 * M_PI * hz / RATE;
+        double loud = fmod(t, 3) < 2.2 ? 0.2 : 0;
+        x[i] = (float)(loud * (sin(phase) + 0.6 * sin(2 * phase) + 0.3 * sin(3 * phase)) + 0.01) +
+               0.02f * tg_rng_normal(&rng, (uint64_t)i);
+    }
+    const int lengths[] = {N, RATE / 7, 700, 1};
+    for (int k = 0; k < 4; k++) {
+        assert_int_equal(tg_f0(ctx, x, lengths[k], whole, FRAMES), TG_OK);
+        for (int step = 1; step < 2000; step = step * 40 + 3) {
+            tg_wave16k *wave;
+            tg_f0_stream *f0;
+            assert_int_equal(tg_wave16k_borrow(ctx, x, lengths[k], &wave), TG_OK);
+            assert_int_equal(tg_f0_open(ctx, wave, &f0), TG_OK);
+            for (int at = 0; at < FRAMES; at += step) {
+                int n = FRAMES - at < step ? FRAMES - at : step;
+                assert_int_equal(tg_f0_next(ctx, f0, stream + at, n), TG_OK);
+            }
+            assert_memory_equal(stream, whole, FRAMES * sizeof *whole);
+            tg_f0_close(&f0);
+            tg_wave16k_close(&wave);
+        }
+    }
+    assert_int_equal(tg_f0(ctx, x, N, whole, FRAMES), TG_OK);
+    int voiced = 0;
+    for (int t = 0; t < FRAMES; t++)
+        voiced += whole[t] > 0;
+    assert_true(voiced > FRAMES / 2 && voiced < 9 * FRAMES / 10);
+    free(x);
+    free(whole);
+    free(stream);
+}
+
 /* Constants of the published bins: mel 77.755 .. 1064.408 over 254 bins. */
 static void test_coarse_bins(void **state) {
     (void)state;
@@ -115,6 +158,7 @@ int main(void) {
         cmocka_unit_test(test_glides_are_followed),
         cmocka_unit_test(test_silence_and_noise_are_unvoiced),
         cmocka_unit_test(test_f0_has_the_length_asked_for),
+        cmocka_unit_test(test_stream_equals_the_whole),
         cmocka_unit_test(test_coarse_bins),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
