@@ -99,6 +99,10 @@ tg_status tg_postnet_create(tg_context *ctx, const tg_postnet_config *config, tg
 void tg_postnet_destroy(tg_postnet **postnet);
 const tg_postnet_config *tg_postnet_config_of(const tg_postnet *postnet);
 tg_params *tg_postnet_params(tg_postnet *postnet); /* block1.*, block2.*, block3.* */
+/* The embedding [TG_PITCH_BINS, pitch_dim] of coarse F0 that feeds `pitch` while streaming, zero
+ * until it is filled; a table of its own beside the parameters, because it was trained with the VAE
+ * and is frozen. NULL without pitch. */
+float *tg_postnet_pitch_table(tg_postnet *postnet);
 /* Random layers whose correction starts at zero. */
 void tg_postnet_init(tg_postnet *postnet, uint64_t seed);
 /* x [B,T,204], pitch [B,T,pitch_dim] or NULL -> [B,T,204]. Frames that are exactly zero stay zero.
@@ -147,6 +151,13 @@ typedef struct {
 } tg_motion_ema;
 void tg_motion_smooth(tg_motion_ema *state, float lambda, float frame[TG_MOTION_DIM]);
 
+/* Locally linear embedding (Roweis and Saul 2000): draws points 0-47 of a normalised frame towards
+ * what its 10 nearest neighbours among the person's own frames can express, x <- (1-p) x + p sum
+ * w_i n_i with the weights, of sum one, that come nearest to x. p 0 changes nothing. */
+enum { TG_LLE_POINTS = 48, TG_LLE_DIM = 3 * TG_LLE_POINTS, TG_LLE_NEIGHBOURS = 10 };
+/* set [n, TG_LLE_DIM], n >= 1, 0 <= p <= 1 */
+void tg_motion_lle(const float *set, int64_t n, float p, float frame[TG_MOTION_DIM]);
+
 /* ---- streaming -------------------------------------------------------------------------- */
 
 /* Speech features in, landmarks in motion space out, in constant memory. Work goes in fixed pieces
@@ -165,8 +176,10 @@ tg_status tg_motion_stream_open(tg_context *ctx, tg_vae *vae, tg_postnet *postne
                                 const tg_motion_sampling *sampling, int64_t frames,
                                 tg_motion_stream **out);
 void tg_motion_stream_close(tg_motion_stream **stream);
-/* Takes up to n rows [n,F] at 50 Hz; returns how many. 0 = the window is full, pull first. */
-int64_t tg_motion_stream_push(tg_motion_stream *stream, const float *rows, int64_t n);
+/* Takes up to n rows [n,F] at 50 Hz; returns how many. 0 = the window is full, pull first. bins
+ * [n]: coarse F0 of the rows for models with pitch, NULL = unvoiced. */
+int64_t tg_motion_stream_push(tg_motion_stream *stream, const float *rows, const int32_t *bins,
+                              int64_t n);
 /* No more rows: the tail is filled by repeating the last one. */
 void tg_motion_stream_finish(tg_motion_stream *stream);
 /* Up to `most` finished frames [n,204]; *n = 0 when more rows are needed or all came out. */

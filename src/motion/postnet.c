@@ -17,6 +17,7 @@ struct tg_postnet {
     tg_params *params;
     tg_convblock unit[UNITS]; /* block1.0-2, block2.0-2, block3.0 */
     tg_tensor *out_w, *out_b; /* block3.1 */
+    float *pitch_table;       /* [TG_PITCH_BINS, pitch_dim] or NULL */
 };
 
 tg_postnet_config tg_postnet_defaults(void) {
@@ -74,6 +75,11 @@ tg_status tg_postnet_create(tg_context *ctx, const tg_postnet_config *config, tg
                                              rows[i].out, 3, 1, 1, i < 6 && i % 3 != 0);
         ok = ok && tg_conv_register(m->params, "block3.1.", d, a, 1, a, &m->out_w, &m->out_b, d);
     }
+    if (ok && config->pitch_dim > 0) {
+        m->pitch_table =
+            tg_calloc((size_t)TG_PITCH_BINS * (size_t)config->pitch_dim * sizeof(float));
+        ok = m->pitch_table != NULL;
+    }
     if (!ok) {
         tg_postnet_destroy(&m);
         return tg_fail(ctx, TG_ENOMEM, "out of memory for the postnet");
@@ -86,6 +92,7 @@ void tg_postnet_destroy(tg_postnet **postnet) {
     if (!postnet || !*postnet)
         return;
     tg_params_destroy(&(*postnet)->params);
+    tg_free((*postnet)->pitch_table);
     free(*postnet);
     *postnet = NULL;
 }
@@ -96,6 +103,10 @@ const tg_postnet_config *tg_postnet_config_of(const tg_postnet *postnet) {
 
 tg_params *tg_postnet_params(tg_postnet *postnet) {
     return postnet->params;
+}
+
+float *tg_postnet_pitch_table(tg_postnet *postnet) {
+    return postnet->pitch_table;
 }
 
 void tg_postnet_init(tg_postnet *postnet, uint64_t seed) {

@@ -8,7 +8,7 @@
 
 /* Frames a piece delivers; a multiple of the VAE's stride. Fixed, so that rounding does not depend
  * on how rows arrive. */
-enum { PIECE = 256, POSTNET_CONTEXT = 7 };
+enum { PIECE = 256, POSTNET_CONTEXT = 7, UNVOICED = 1 };
 
 struct tg_motion_stream {
     tg_vae *vae;
@@ -23,6 +23,7 @@ struct tg_motion_stream {
     int64_t given_frames;
 
     float *rows;      /* window of rows, two per frame */
+    int32_t *bins;    /* their coarse F0 */
     int64_t first;    /* frame of rows[0] */
     int64_t have;     /* rows in the window */
     int64_t capacity; /* rows it can hold */
@@ -48,10 +49,6 @@ tg_status tg_motion_stream_open(tg_context *ctx, tg_vae *vae, tg_postnet *postne
                                 tg_motion_stream **out) {
     *out = NULL;
     const tg_vae_config *c = tg_vae_config_of(vae);
-    if (c->pitch)
-        return tg_fail(ctx, TG_EMODEL,
-                       "this motion model wants the pitch of the voice beside its features\n"
-                       "  expected: a model without pitch\n  try: lm3d_vae_sync");
     tg_motion_stream *s = calloc(1, sizeof *s);
     if (!s)
         return tg_fail(ctx, TG_ENOMEM, "out of memory for the motion model");
@@ -67,9 +64,10 @@ tg_status tg_motion_stream_open(tg_context *ctx, tg_vae *vae, tg_postnet *postne
     s->given_frames = sampling->latent_frames;
     s->capacity = 2 * (PIECE + 2 * (int64_t)s->context);
     s->rows = tg_alloc((size_t)s->capacity * (size_t)s->features * sizeof(float));
+    s->bins = tg_alloc((size_t)s->capacity * sizeof *s->bins);
     s->ready = tg_alloc((size_t)PIECE * TG_MOTION_DIM * sizeof(float));
     s->tape = tg_tape_create(ctx, false);
-    if (!s->rows || !s->ready || !s->tape) {
+    if (!s->rows || !s->bins || !s->ready || !s->tape) {
         tg_motion_stream_close(&s);
         return tg_fail(ctx, TG_ENOMEM, "out of memory for the motion model");
     }
@@ -82,6 +80,7 @@ void tg_motion_stream_close(tg_motion_stream **stream) {
         return;
     tg_tape_destroy(&(*stream)->tape);
     tg_free((*stream)->rows);
+    tg_free((*stream)->bins);
     tg_free((*stream)->ready);
     free(*stream);
     *stream = NULL;
@@ -101,6 +100,18 @@ static int64_t window_end(const tg_motion_stream *s, int64_t begin) {
 
 static int64_t window_begin(const tg_motion_stream *s, int64_t begin) {
     return begin > s->context ? begin - s->context : 0;
+}
+
+/* What the postnet hears of the pitch, [1,t,dim]: its embedding of every even row's bin. */
+static tg_tensor *postnet_pitch(tg_motion_stream *s, int64_t t) {
+    int64_t dim = tg_postnet_config_of(s->postnet)->pitch_dim;
+    if (dim == 0)
+        return NULL;
+    const float *table = tg_postnet_pitch_table(s->postnet);
+    tg_tensor *out = tg_input(s->tape, 3, (int64_t[]){1, t, dim}, NULL);
+    for (int64_t i = 0; tg_tape_status(s->tape) == TG_OK && i < t; i++)
+        memcpy(out->data + i * dim, table + s->bins[2 * i] * dim, (size_t)dim * sizeof *table);
+    return out;
 }
 
 /* Computes the piece that starts at s->next; its rows are in the window. */
@@ -124,10 +135,10 @@ static tg_status compute(tg_context *ctx, tg_motion_stream *s) {
                         tg_rng_normal(&s->rng, (uint64_t)(latent_frame * s->latent + c));
             z->data[c * (t / TG_VAE_STRIDE) + k] = value;
         }
-    tg_tensor *y =
-        tg_vae_sample(s->tape, s->vae, tg_vae_condition(s->tape, s->vae, x, NULL), z, NULL, NULL);
+    tg_tensor *y = tg_vae_sample(s->tape, s->vae, tg_vae_condition(s->tape, s->vae, x, s->bins), z,
+                                 NULL, NULL);
     if (s->postnet)
-        y = tg_postnet_forward(s->tape, s->postnet, y, NULL);
+        y = tg_postnet_forward(s->tape, s->postnet, y, postnet_pitch(s, t));
     if (tg_tape_status(s->tape) != TG_OK)
         return tg_fail(ctx, tg_tape_status(s->tape), "out of memory for the motion model");
     s->ready_first = begin;
@@ -141,6 +152,7 @@ static tg_status compute(tg_context *ctx, tg_motion_stream *s) {
     drop = drop < s->have ? drop : s->have;
     memmove(s->rows, s->rows + drop * s->features,
             (size_t)((s->have - drop) * s->features) * sizeof(float));
+    memmove(s->bins, s->bins + drop, (size_t)(s->have - drop) * sizeof *s->bins);
     s->have -= drop;
     s->first += drop / 2;
     return TG_OK;
@@ -152,7 +164,8 @@ static bool can_compute(const tg_motion_stream *s) {
            s->have >= 2 * (window_end(s, s->next) - window_begin(s, s->next));
 }
 
-int64_t tg_motion_stream_push(tg_motion_stream *s, const float *rows, int64_t n) {
+int64_t tg_motion_stream_push(tg_motion_stream *s, const float *rows, const int32_t *bins,
+                              int64_t n) {
     /* Rows beyond the last frame have no picture; they are taken and dropped. */
     int64_t all = 2 * ((s->frames + TG_VAE_STRIDE - 1) / TG_VAE_STRIDE * TG_VAE_STRIDE);
     int64_t left = all - (2 * s->first + s->have), room = s->capacity - s->have;
@@ -161,6 +174,10 @@ int64_t tg_motion_stream_push(tg_motion_stream *s, const float *rows, int64_t n)
     int64_t take = n < room ? n : room;
     take = take < left ? take : left;
     memcpy(s->rows + s->have * s->features, rows, (size_t)(take * s->features) * sizeof(float));
+    for (int64_t i = 0; i < take; i++) {
+        int32_t bin = bins ? bins[i] : UNVOICED;
+        s->bins[s->have + i] = bin >= 0 && bin < TG_PITCH_BINS ? bin : UNVOICED;
+    }
     s->have += take;
     return take;
 }
@@ -178,6 +195,7 @@ static void fill_tail(tg_motion_stream *s) {
             memcpy(row, row - s->features, (size_t)s->features * sizeof(float));
         else
             memset(row, 0, (size_t)s->features * sizeof(float));
+        s->bins[s->have] = s->have > 0 ? s->bins[s->have - 1] : UNVOICED;
         s->have++;
     }
 }

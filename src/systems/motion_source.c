@@ -160,7 +160,7 @@ static tg_status feed(tg_context *ctx, tg_motion_source *s) {
             tg_motion_stream_finish(s->stream);
         }
     }
-    int64_t taken = tg_motion_stream_push(s->stream, s->rows, s->rows_left);
+    int64_t taken = tg_motion_stream_push(s->stream, s->rows, NULL, s->rows_left);
     s->rows += taken * tg_vae_config_of(s->id->vae)->mel_in_dim;
     s->rows_left -= taken;
     return TG_OK;

@@ -46,7 +46,7 @@ tg_status tg_motion_check(tg_context *ctx, tg_vae *vae, tg_postnet *postnet,
         int64_t pushed = 0, have = 0;
         while (s == TG_OK && have < frames) {
             int64_t n = 0;
-            pushed += tg_motion_stream_push(stream, rows + pushed * data->feature_dim,
+            pushed += tg_motion_stream_push(stream, rows + pushed * data->feature_dim, NULL,
                                             2 * frames - pushed);
             if (pushed == 2 * frames)
                 tg_motion_stream_finish(stream);

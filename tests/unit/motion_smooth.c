@@ -72,11 +72,58 @@ static void causal_smoothing(void **state) {
     }
 }
 
+/* Weights of sum one that come nearest to the frame: on a line through two neighbours that is the
+ * foot of the perpendicular, inside the span of many it is the frame itself. */
+static void embeds_in_the_recording(void **state) {
+    (void)state;
+    enum { N = 40 };
+    static float set[N * TG_LLE_DIM];
+    float frame[TG_MOTION_DIM], before[TG_MOTION_DIM];
+    for (int k = 0; k < TG_LLE_DIM; k++)
+        set[TG_LLE_DIM + k] = k == 0 ? 2 : 0; /* from the origin along the first axis */
+    for (int k = 0; k < TG_MOTION_DIM; k++)
+        before[k] = k == 0 ? 0.5f : k == 1 ? 3 : k >= TG_LLE_DIM ? 9 : 0;
+    memcpy(frame, before, sizeof frame);
+    tg_motion_lle(set, 2, 0, frame);
+    assert_memory_equal(frame, before, sizeof frame);
+    tg_motion_lle(set, 2, 1, frame);
+    assert_true(fabsf(frame[0] - 0.5f) < 1e-4f && fabsf(frame[1]) < 1e-6f);
+    for (int k = TG_LLE_DIM; k < TG_MOTION_DIM; k++) /* the mouth is not asked */
+        assert_true(frame[k] == 9);
+    memcpy(frame, before, sizeof frame);
+    tg_motion_lle(set, 2, 0.25f, frame);
+    assert_true(fabsf(frame[1] - 2.25f) < 1e-4f);
+
+    /* Ten frames around it span it; thirty far ones are not neighbours. */
+    tg_rng rng = tg_rng_make(3, "", "lle");
+    for (int i = 0; i < N; i++)
+        for (int k = 0; k < TG_LLE_DIM; k++)
+            set[i * TG_LLE_DIM + k] =
+                (i % 4 == 0 ? 0 : 50) +
+                (k < 4 ? tg_rng_normal(&rng, (uint64_t)(i * TG_LLE_DIM + k)) : 0);
+    for (int k = 0; k < TG_MOTION_DIM; k++)
+        frame[k] = before[k] = k < 4 ? 0.1f * (float)k : 0;
+    tg_motion_lle(set, N, 1, frame);
+    for (int k = 0; k < TG_MOTION_DIM; k++)
+        assert_true(fabsf(frame[k] - before[k]) < 1e-2f);
+
+    /* Equal neighbours, and the frame among them: a weight has to be found all the same. */
+    memset(set, 0, sizeof set);
+    tg_motion_lle(set, N, 1, frame);
+    for (int k = 0; k < TG_LLE_DIM; k++)
+        assert_true(fabsf(frame[k]) < 1e-5f);
+    tg_motion_lle(set, N, 1, frame);
+    tg_motion_lle(set, 1, 1, frame);
+    for (int k = 0; k < TG_LLE_DIM; k++)
+        assert_true(fabsf(frame[k]) < 1e-5f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(statistics),
         cmocka_unit_test(clamp_groups),
         cmocka_unit_test(causal_smoothing),
+        cmocka_unit_test(embeds_in_the_recording),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,7 @@ typedef struct {
     tg_vae *vae;
     tg_postnet *postnet;
     float rows[(ROWS + 8) * FEATURES];
+    const int32_t *bins; /* of the rows, NULL without pitch */
 } fixture;
 
 /* Parameters that are zero at the start (flow, last layer of the postnet) would hide mistakes. */
@@ -69,7 +70,8 @@ static float *run(fixture *f, const tg_motion_sampling *sampling, int64_t rows, 
     int64_t pushed = 0, have = 0;
     while (have < frames) {
         int64_t n = rows - pushed < push ? rows - pushed : push;
-        pushed += tg_motion_stream_push(s, f->rows + pushed * FEATURES, n);
+        pushed += tg_motion_stream_push(s, f->rows + pushed * FEATURES,
+                                        f->bins ? f->bins + pushed : NULL, n);
         if (pushed == rows)
             tg_motion_stream_finish(s);
         int64_t most = frames - have < pull ? frames - have : pull;
@@ -130,6 +132,69 @@ static void equals_one_pass(void **state) {
     assert_true(largest_difference(streamed, y->data, FRAMES * TG_MOTION_DIM) < 1e-4);
     free(streamed);
     tg_tape_destroy(&tape);
+}
+
+/* Models with pitch: the VAE by its own embedding, the postnet by the table beside it. */
+static void hears_pitch(void **state) {
+    fixture *plain = *state, *f = malloc(sizeof *f);
+    *f = *plain;
+    tg_vae_config config = *tg_vae_config_of(plain->vae);
+    config.pitch = true;
+    config.pitch_feat_dim = 6;
+    tg_postnet_config post = {.in_out_dim = TG_MOTION_DIM, .widths = {16, 24}, .pitch_dim = 12};
+    assert_int_equal(tg_vae_create(f->ctx, &config, &f->vae), TG_OK);
+    assert_int_equal(tg_postnet_create(f->ctx, &post, &f->postnet), TG_OK);
+    tg_vae_init(f->vae, 1);
+    tg_postnet_init(f->postnet, 2);
+    shake(tg_vae_params(f->vae), 3);
+    shake(tg_postnet_params(f->postnet), 4);
+    float *table = tg_postnet_pitch_table(f->postnet);
+    assert_null(tg_postnet_pitch_table(plain->postnet));
+    tg_rng rng = tg_rng_make(6, "", "table");
+    tg_rng_fill_normal(&rng, 0, table, (size_t)TG_PITCH_BINS * 12);
+    static int32_t bins[ROWS + 8];
+    for (int i = 0; i < ROWS + 8; i++)
+        bins[i] = 1 + (int32_t)(tg_rng_u32(&rng, 10000 + (uint64_t)i) % 255);
+    f->bins = bins;
+
+    int64_t frames = (FRAMES + TG_VAE_STRIDE - 1) / TG_VAE_STRIDE * TG_VAE_STRIDE;
+    int64_t steps = frames / TG_VAE_STRIDE;
+    for (int64_t r = ROWS; r < 2 * frames; r++) {
+        memcpy(f->rows + r * FEATURES, f->rows + (ROWS - 1) * FEATURES, FEATURES * sizeof(float));
+        bins[r] = bins[ROWS - 1];
+    }
+    tg_tape *tape = tg_tape_create(f->ctx, false);
+    tg_tensor *x = tg_borrow(tape, 3, (int64_t[]){1, 2 * frames, FEATURES}, f->rows);
+    tg_tensor *z = tg_input(tape, 3, (int64_t[]){1, LATENT, steps}, NULL);
+    tg_tensor *p = tg_input(tape, 3, (int64_t[]){1, frames, 12}, NULL);
+    for (int64_t i = 0; i < frames; i++)
+        memcpy(p->data + 12 * i, table + 12 * bins[2 * i], 12 * sizeof *table);
+    tg_tensor *y =
+        tg_vae_sample(tape, f->vae, tg_vae_condition(tape, f->vae, x, bins), z, NULL, NULL);
+    y = tg_postnet_forward(tape, f->postnet, y, p);
+    assert_int_equal(tg_tape_status(tape), TG_OK);
+    tg_motion_sampling mean = {.clip_id = ""};
+    float *streamed = run(f, &mean, ROWS, FRAMES, 100, 50);
+    assert_true(largest_difference(streamed, y->data, FRAMES * TG_MOTION_DIM) < 1e-4);
+    float *pieces = run(f, &mean, ROWS, FRAMES, 7, 1000);
+    assert_memory_equal(streamed, pieces, (size_t)FRAMES * TG_MOTION_DIM * sizeof *pieces);
+    /* no bins: unvoiced everywhere */
+    f->bins = NULL;
+    float *silent = run(f, &mean, ROWS, FRAMES, 100, 50);
+    for (int i = 0; i < ROWS + 8; i++)
+        bins[i] = i % 2 ? -5 : 1; /* what is no bin counts as unvoiced too */
+    f->bins = bins;
+    float *unvoiced = run(f, &mean, ROWS, FRAMES, 100, 50);
+    assert_memory_equal(silent, unvoiced, (size_t)FRAMES * TG_MOTION_DIM * sizeof *silent);
+    assert_true(largest_difference(silent, streamed, FRAMES * TG_MOTION_DIM) > 1e-2);
+    free(streamed);
+    free(pieces);
+    free(silent);
+    free(unvoiced);
+    tg_tape_destroy(&tape);
+    tg_vae_destroy(&f->vae);
+    tg_postnet_destroy(&f->postnet);
+    free(f);
 }
 
 /* Rows that are missing at the end are repetitions of the last. */
@@ -199,6 +264,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(pushes_do_not_show, set_up, tear_down),
         cmocka_unit_test_setup_teardown(equals_one_pass, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(hears_pitch, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tail_repeats_the_last_row, set_up, tear_down),
         cmocka_unit_test_setup_teardown(noise_is_a_function_of_the_seed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(short_clips, set_up, tear_down),
