@@ -25,6 +25,7 @@ extern "C" {
 
 #define TG_IDENTITY_FORMAT "1"
 #define TG_VAE_META        "talkgen.vae" /* configuration of the shared motion model, JSON */
+#define TG_POSTNET_PITCH   "motion.postnet.pitch_embed.weight"
 
 /* One person: a checked safetensors file and the voice file it names. Constant once open; shared by
  * any number of threads except for the networks' tapes. Members are borrowed. */
@@ -38,12 +39,15 @@ typedef struct tg_identity {
     tg_postnet *postnet;          /* NULL: the many-speaker motion is used as it is */
     float lm_mean[TG_MOTION_DIM]; /* M, dm, head coordinates */
     tg_motion_stats stats;        /* of the person, motion space */
-    float clamp_std, smooth;      /* 2.5 deviations, 0.2 */
-    int64_t poses;                /* frames of the recording, at least 1 */
-    float *pose;                  /* [poses,4,4] camera-to-world, smoothed over 7 frames */
-    float *eyes;                  /* [poses,12,3] points 36-47, motion space, or NULL */
-    tg_image background;          /* [height,width,3] */
-    char voice_path[1024];        /* where speech and motion came from; "" = embedded */
+    bool idexp; /* nobody knows M: lm_mean is zero, landmark files hold displacements x / 10 */
+    float clamp_std, smooth; /* 2.5 deviations, 0.2 */
+    float *lle;              /* [lle_frames, TG_LLE_DIM] normalised, for tg_motion_lle; NULL */
+    int64_t lle_frames;
+    int64_t poses;         /* frames of the recording, at least 1 */
+    float *pose;           /* [poses,4,4] camera-to-world, smoothed over 7 frames */
+    float *eyes;           /* [poses,12,3] points 36-47, motion space, or NULL */
+    tg_image background;   /* [height,width,3] */
+    char voice_path[1024]; /* where speech and motion came from; "" = embedded */
     tg_st *file;
 } tg_identity;
 
@@ -64,8 +68,13 @@ typedef struct {
     tg_status (*add_render)(tg_context *ctx, void *user, tg_st_writer *writer, tg_json *config);
     void *user;
     tg_postnet *postnet;  /* NULL = none */
-    const float *lm_mean; /* [204] */
+    bool idexp;           /* M is not known */
+    const float *lm_mean; /* [204]; NULL with idexp */
     const tg_motion_stats *stats;
+    float clamp_std;  /* 0 = 2.5 */
+    float smooth;     /* 0 = 0.2, < 0 = none */
+    const float *lle; /* [lle_frames, TG_LLE_DIM] or NULL */
+    int64_t lle_frames;
     int64_t poses;
     const float *pose; /* [poses,4,4] as recorded */
     const float *eyes; /* [poses,12,3] or NULL */
@@ -97,7 +106,10 @@ typedef struct {
     float temperature;
     const char *latent; /* .npy [T/4,16] instead of seeded noise, or NULL */
     tg_eyes_mode eyes;
-    bool raw; /* without postnet */
+    bool raw;        /* without postnet */
+    float clamp_std; /* limit in deviations, INFINITY = none; 0 = as the identity says */
+    float smooth;    /* share of the frame before, below 1; 0 = as the identity says, < 0 = none */
+    float lle;       /* 0 to 1: how far points 0-47 are drawn into the recording's own motion */
 } tg_motion_options;
 
 /* Landmarks of a clip, frame by frame, in constant memory. */
@@ -108,7 +120,8 @@ tg_status tg_motion_source_open(tg_context *ctx, const tg_identity *identity,
 tg_status tg_motion_source_file(tg_context *ctx, const char *path, tg_motion_source **out);
 void tg_motion_source_close(tg_motion_source **source);
 int64_t tg_motion_source_frames(const tg_motion_source *source);
-/* The next frame: absolute landmarks [68,3] in dm. *done at the end. */
+/* The next frame: absolute landmarks [68,3] in dm, displacements for an idexp identity. *done at
+ * the end. */
 tg_status tg_motion_source_next(tg_context *ctx, tg_motion_source *source,
                                 float landmarks[TG_MOTION_DIM], bool *done);
 

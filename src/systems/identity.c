@@ -16,6 +16,30 @@ static tg_status damaged(tg_context *ctx, const char *path, const char *what,
                    expected, path);
 }
 
+/* Whose coordinates landmark files have, and the recording's motion for tg_motion_lle. */
+static tg_status read_motion_space(tg_context *ctx, const tg_json *config, const char *path,
+                                   tg_identity *id) {
+    const char *space = tg_json_string(tg_json_get(config, "landmark_space"), "head");
+    id->idexp = strcmp(space, "idexp") == 0;
+    if (!id->idexp && strcmp(space, "head") != 0)
+        return damaged(ctx, path, "its landmark_space is not known", "head or idexp");
+    const tg_st_tensor *t = tg_st_find(id->file, "motion.lle");
+    if (!t)
+        return TG_OK;
+    if (t->ndim != 2 || t->dim[0] < 1 || t->dim[0] > MAX_POSES || t->dim[1] != TG_LLE_DIM)
+        return damaged(ctx, path, "motion.lle is misshapen",
+                       "[frames,144], normalised points 0-47 of the recording");
+    id->lle_frames = t->dim[0];
+    size_t n = (size_t)id->lle_frames * TG_LLE_DIM;
+    if (!(id->lle = tg_alloc(n * sizeof *id->lle)))
+        return tg_fail(ctx, TG_ENOMEM, "%s: out of memory for motion.lle", path);
+    tg_status s = tg_st_read_f32(ctx, id->file, t, id->lle);
+    for (size_t i = 0; s == TG_OK && i < n; i++)
+        if (!isfinite(id->lle[i]))
+            s = damaged(ctx, path, "motion.lle has a number that is not finite", "landmarks");
+    return s;
+}
+
 static tg_status read_geometry(tg_context *ctx, const tg_json *config, const char *path,
                                tg_identity *id) {
     double w = tg_json_number(tg_json_get(config, "width"), 0);
@@ -42,7 +66,9 @@ static tg_status read_geometry(tg_context *ctx, const tg_json *config, const cha
 static tg_status read_scene(tg_context *ctx, const char *path, tg_identity *id) {
     const tg_st *st = id->file;
     int64_t lm_dim[] = {TG_MOTION_POINTS, 3};
-    tg_status s = tg_st_load(ctx, st, "motion.lm_mean", 2, lm_dim, id->lm_mean);
+    tg_status s = id->idexp && !tg_st_find(st, "motion.lm_mean")
+                      ? TG_OK
+                      : tg_st_load(ctx, st, "motion.lm_mean", 2, lm_dim, id->lm_mean);
     if (s == TG_OK)
         s = tg_st_load(ctx, st, "scene.mean", 2, lm_dim, id->stats.mean);
     if (s == TG_OK)
@@ -108,12 +134,14 @@ static tg_status read_networks(tg_context *ctx, const tg_json *config, const cha
     if (s == TG_OK && postnet) {
         tg_postnet_config p;
         s = tg_postnet_config_parse(ctx, postnet, path, &p);
-        if (s == TG_OK && p.pitch_dim != 0)
-            s = damaged(ctx, path, "the postnet wants pitch", "pitch_dim 0");
         if (s == TG_OK)
             s = tg_postnet_create(ctx, &p, &id->postnet);
         if (s == TG_OK)
             s = tg_params_map(ctx, tg_postnet_params(id->postnet), id->file, "motion.postnet.");
+        float *table = s == TG_OK ? tg_postnet_pitch_table(id->postnet) : NULL;
+        if (table)
+            s = tg_st_load(ctx, id->file, TG_POSTNET_PITCH, 2,
+                           (int64_t[]){TG_PITCH_BINS, p.pitch_dim}, table);
     }
     return s;
 }
@@ -151,6 +179,8 @@ tg_status tg_identity_open(tg_context *ctx, const char *path, const char *encode
     if (s == TG_OK)
         s = read_geometry(ctx, config, path, id);
     if (s == TG_OK)
+        s = read_motion_space(ctx, config, path, id);
+    if (s == TG_OK)
         s = read_scene(ctx, path, id);
     if (s == TG_OK)
         s = read_networks(ctx, config, path, id);
@@ -174,6 +204,7 @@ void tg_identity_close(tg_identity **identity) {
     tg_postnet_destroy(&id->postnet);
     tg_free(id->pose);
     tg_free(id->eyes);
+    tg_free(id->lle);
     tg_image_free(&id->background);
     tg_st_close(&id->file);
     free(id);

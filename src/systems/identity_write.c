@@ -14,13 +14,25 @@ static tg_json *describe(const tg_identity_parts *p) {
     tg_json_set_number(config, "focal_len", p->focal);
     tg_json_set_number(config, "cx", p->cx);
     tg_json_set_number(config, "cy", p->cy);
-    tg_json_set_string(config, "landmark_space", "head");
-    tg_json_set_number(config, "clamp_std", 2.5);
-    tg_json_set_number(config, "smooth", 0.2);
+    tg_json_set_string(config, "landmark_space", p->idexp ? "idexp" : "head");
+    tg_json_set_number(config, "clamp_std", p->clamp_std > 0 ? p->clamp_std : 2.5);
+    tg_json_set_number(config, "smooth", p->smooth < 0 ? 0 : p->smooth > 0 ? p->smooth : 0.2);
     if (p->postnet)
         tg_postnet_config_write(tg_postnet_config_of(p->postnet),
                                 tg_json_set_object(config, "postnet"));
     return config;
+}
+
+/* The postnet's own embedding of the pitch, and the recording's motion. */
+static bool add_motion(tg_st_writer *w, const tg_identity_parts *p) {
+    const float *table = p->postnet ? tg_postnet_pitch_table(p->postnet) : NULL;
+    if (table &&
+        !tg_st_add_f32(w, TG_POSTNET_PITCH, TG_F32, 2,
+                       (int64_t[]){TG_PITCH_BINS, tg_postnet_config_of(p->postnet)->pitch_dim},
+                       table))
+        return false;
+    return !p->lle || tg_st_add_f32(w, "motion.lle", TG_F16, 2,
+                                    (int64_t[]){p->lle_frames, TG_LLE_DIM}, p->lle);
 }
 
 /* Everything but the renderer and the configuration. */
@@ -29,8 +41,8 @@ static bool add_scene(tg_st_writer *w, const tg_identity_parts *p, const uint8_t
     int64_t lm[] = {TG_MOTION_POINTS, 3};
     return tg_st_add_meta(w, "talkgen.format", TG_IDENTITY_FORMAT) &&
            tg_st_add_meta(w, "talkgen.system", "geneface") &&
-           tg_st_add_f32(w, "motion.lm_mean", TG_F32, 2, lm, p->lm_mean) &&
-           tg_st_add_f32(w, "scene.mean", TG_F32, 2, lm, p->stats->mean) &&
+           (!p->lm_mean || tg_st_add_f32(w, "motion.lm_mean", TG_F32, 2, lm, p->lm_mean)) &&
+           add_motion(w, p) && tg_st_add_f32(w, "scene.mean", TG_F32, 2, lm, p->stats->mean) &&
            tg_st_add_f32(w, "scene.std", TG_F32, 2, lm, p->stats->std) &&
            tg_st_add_f32(w, "scene.poses", TG_F32, 3, (int64_t[]){p->poses, 4, 4}, p->pose) &&
            (!p->eyes || tg_st_add_f32(w, "scene.eyes", TG_F16, 3,

@@ -14,8 +14,11 @@ struct tg_motion_source {
     int64_t frames, next;
 
     /* networks */
-    tg_wave16k *wave;
+    tg_wave16k *wave, *pitch_wave; /* the second one only for the pitch */
     tg_features *features;
+    tg_f0_stream *f0;
+    int32_t *bins; /* coarse F0 of the current window's rows, NULL without pitch */
+    int64_t bins_room, rows_given;
     tg_npy stored; /* --features, or landmarks of a file when there is no stream */
     int64_t stored_row;
     const float *rows; /* of the current window, not yet pushed */
@@ -28,6 +31,7 @@ struct tg_motion_source {
 
     tg_eyes_mode eyes;
     tg_motion_ema ema;
+    float clamp_std, smooth, lle;
 };
 
 static tg_status check_dims(tg_context *ctx, const char *path, const tg_npy *npy, int64_t width,
@@ -50,6 +54,12 @@ static tg_status check_dims(tg_context *ctx, const char *path, const tg_npy *npy
                    shape, expected);
 }
 
+static bool wants_pitch(const tg_motion_source *s, const tg_motion_options *o) {
+    const tg_postnet *postnet = o->raw ? NULL : s->id->postnet;
+    return tg_vae_config_of(s->id->vae)->pitch ||
+           (postnet && tg_postnet_config_of(postnet)->pitch_dim > 0);
+}
+
 static tg_status open_audio(tg_context *ctx, tg_motion_source *s, const tg_motion_options *o) {
     tg_wave_range range = {o->start_s, o->duration_s};
     tg_status status = tg_wave16k_open(ctx, o->audio, &range, &s->wave);
@@ -60,12 +70,22 @@ static tg_status open_audio(tg_context *ctx, tg_motion_source *s, const tg_motio
         s->frames = tg_wave_video_frames(stats.samples);
         status = tg_features_open(ctx, s->id->hubert, s->wave, &s->features);
     }
+    if (status == TG_OK && wants_pitch(s, o)) {
+        status = tg_wave16k_open(ctx, o->audio, &range, &s->pitch_wave);
+        if (status == TG_OK)
+            status = tg_f0_open(ctx, s->pitch_wave, &s->f0);
+    }
     return status;
 }
 
 static tg_status open_features(tg_context *ctx, tg_motion_source *s, const tg_motion_options *o) {
     char expected[64];
     int width = tg_vae_config_of(s->id->vae)->mel_in_dim;
+    if (wants_pitch(s, o))
+        return tg_fail(ctx, TG_EUSAGE,
+                       "%s: this identity wants the pitch of the voice beside its features\n"
+                       "  expected: a recording\n  try: --audio instead of --features",
+                       o->features);
     snprintf(expected, sizeof expected, "[rows at 50 Hz,%d]", width);
     tg_status status = tg_npy_read(ctx, o->features, &s->stored);
     if (status == TG_OK)
@@ -73,6 +93,25 @@ static tg_status open_features(tg_context *ctx, tg_motion_source *s, const tg_mo
     if (status == TG_OK)
         s->frames = s->stored.dim[0] >= 2 ? (s->stored.dim[0] + 1) / 2 : 1;
     return status;
+}
+
+/* What the user asks for instead of what the identity says. */
+static tg_status read_limits(tg_context *ctx, tg_motion_source *s, const tg_motion_options *o) {
+    s->clamp_std = o->clamp_std > 0 ? o->clamp_std : s->id->clamp_std;
+    s->smooth = o->smooth < 0 ? 0 : o->smooth > 0 ? o->smooth : s->id->smooth;
+    s->lle = o->lle;
+    if (!(s->smooth < 1) || !(s->lle >= 0 && s->lle <= 1))
+        return tg_fail(ctx, TG_EUSAGE,
+                       "--smooth %g, --lle %g\n  expected: --smooth below 1, --lle from 0 to 1\n"
+                       "  try: --smooth 0.2 --lle 0",
+                       (double)s->smooth, (double)s->lle);
+    if (s->lle > 0 && !s->id->lle)
+        return tg_fail(ctx, TG_EUSAGE,
+                       "--lle %g: the identity does not hold the motion of its recording\n"
+                       "  expected: a tensor motion.lle, as talkgen convert geneface writes it\n"
+                       "  try: leave --lle out",
+                       (double)s->lle);
+    return TG_OK;
 }
 
 tg_status tg_motion_source_open(tg_context *ctx, const tg_identity *identity,
@@ -84,8 +123,9 @@ tg_status tg_motion_source_open(tg_context *ctx, const tg_identity *identity,
     s->id = identity;
     s->eyes = identity->eyes ? options->eyes
                              : (options->eyes == TG_EYES_STILL ? TG_EYES_STILL : TG_EYES_MODEL);
-    tg_status status =
-        options->features ? open_features(ctx, s, options) : open_audio(ctx, s, options);
+    tg_status status = read_limits(ctx, s, options);
+    if (status == TG_OK)
+        status = options->features ? open_features(ctx, s, options) : open_audio(ctx, s, options);
     tg_motion_sampling sampling = {options->seed, options->clip_id, options->temperature, NULL, 0};
     if (status == TG_OK && options->latent) {
         int width = tg_vae_config_of(identity->vae)->latent_size;
@@ -132,7 +172,10 @@ void tg_motion_source_close(tg_motion_source **source) {
     tg_motion_source *s = *source;
     tg_motion_stream_close(&s->stream);
     tg_features_close(&s->features);
+    tg_f0_close(&s->f0);
     tg_wave16k_close(&s->wave);
+    tg_wave16k_close(&s->pitch_wave);
+    tg_free(s->bins);
     tg_npy_free(&s->stored);
     tg_npy_free(&s->latent);
     free(s);
@@ -143,11 +186,37 @@ int64_t tg_motion_source_frames(const tg_motion_source *source) {
     return source->frames;
 }
 
+/* Coarse F0 of the rows that came in. */
+static tg_status hear_pitch(tg_context *ctx, tg_motion_source *s) {
+    enum { BLOCK = 256 };
+    float hz[BLOCK];
+    if (s->bins_room < s->rows_left) {
+        tg_free(s->bins);
+        s->bins_room = s->rows_left;
+        if (!(s->bins = tg_alloc((size_t)s->bins_room * sizeof *s->bins))) {
+            s->bins_room = 0;
+            return tg_fail(ctx, TG_ENOMEM, "out of memory for the pitch of a clip");
+        }
+    }
+    for (int64_t i = 0; i < s->rows_left; i += BLOCK) {
+        int64_t n = s->rows_left - i < BLOCK ? s->rows_left - i : BLOCK;
+        tg_status status = tg_f0_next(ctx, s->f0, hz, n);
+        if (status != TG_OK)
+            return status;
+        for (int64_t k = 0; k < n; k++)
+            s->bins[i + k] = tg_f0_coarse(hz[k]);
+    }
+    s->rows_given = 0;
+    return TG_OK;
+}
+
 /* More feature rows into the motion stream. */
 static tg_status feed(tg_context *ctx, tg_motion_source *s) {
     if (s->rows_left == 0 && !s->rows_done) {
         if (s->features) {
             tg_status status = tg_features_next(ctx, s->features, &s->rows, &s->rows_left);
+            if (status == TG_OK && s->f0)
+                status = hear_pitch(ctx, s);
             if (status != TG_OK)
                 return status;
         } else {
@@ -160,7 +229,9 @@ static tg_status feed(tg_context *ctx, tg_motion_source *s) {
             tg_motion_stream_finish(s->stream);
         }
     }
-    int64_t taken = tg_motion_stream_push(s->stream, s->rows, NULL, s->rows_left);
+    int64_t taken = tg_motion_stream_push(s->stream, s->rows,
+                                          s->bins ? s->bins + s->rows_given : NULL, s->rows_left);
+    s->rows_given += taken;
     s->rows += taken * tg_vae_config_of(s->id->vae)->mel_in_dim;
     s->rows_left -= taken;
     return TG_OK;
@@ -197,8 +268,10 @@ tg_status tg_motion_source_next(tg_context *ctx, tg_motion_source *s,
     if (status != TG_OK)
         return status;
     const tg_identity *id = s->id;
-    tg_motion_normalize(&id->stats, id->clamp_std, x);
-    tg_motion_smooth(&s->ema, id->smooth, x);
+    tg_motion_normalize(&id->stats, s->clamp_std, x);
+    if (s->lle > 0)
+        tg_motion_lle(id->lle, id->lle_frames, s->lle, x);
+    tg_motion_smooth(&s->ema, s->smooth, x);
     for (int k = 0; k < TG_MOTION_DIM; k++)
         x[k] = x[k] * id->stats.std[k] + id->stats.mean[k];
     /* Blinks cannot be heard. Recorded ones are real data: neither clamped nor smoothed. */
