@@ -24,6 +24,7 @@ typedef struct golden_case {
     int compared, failed;
     char worst[256]; /* the output nearest to or beyond its bound */
     double worst_ratio;
+    double psnr; /* of the worst picture, dB; 0 when there was none */
 } golden_case;
 
 /* Returns TG_OK when it ran (comparisons are counted in c); another status ends the case. */
@@ -42,6 +43,10 @@ const tg_st_tensor *golden_output(golden_case *c, const char *name);
 /* Compares n values with stored output `name` by the rule. Absent output: counted as a failure.
  * NaN equals NaN. */
 void golden_compare(golden_case *c, const char *name, const float *ours, int64_t n);
+/* The same for a rendered picture of values in [0,1]; also fails below GOLDEN_PSNR against the
+ * stored one, and the case's line tells the worst. */
+void golden_compare_picture(golden_case *c, const char *name, const float *ours, int64_t n);
+enum { GOLDEN_PSNR = 60 }; /* dB */
 /* For outputs without figures in tolerance.json, because both reference runs decide them in float32
  * (box entries, first samples, screen coordinates): every |ours - stored| <= 4e-7 max(1, |stored|),
  * three units in the last place. */

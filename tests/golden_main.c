@@ -157,6 +157,29 @@ void golden_compare(golden_case *c, const char *name, const float *ours, int64_t
     tg_free(diff);
 }
 
+void golden_compare_picture(golden_case *c, const char *name, const float *ours, int64_t n) {
+    golden_compare(c, name, ours, n);
+    const tg_st_tensor *t = golden_output(c, name);
+    float *stored = t && numel(t) == n && n > 0 ? tg_alloc((size_t)n * sizeof *stored) : NULL;
+    if (!stored || tg_st_read_f32(c->ctx, c->outputs, t, stored) != TG_OK) {
+        tg_free(stored);
+        return; /* told by golden_compare */
+    }
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const double d = (double)ours[i] - (double)stored[i];
+        sum += d * d;
+    }
+    tg_free(stored);
+    const double psnr = sum > 0 ? 10 * log10((double)n / sum) : sum == 0 ? 200 : 0;
+    c->psnr = c->psnr == 0 || psnr < c->psnr ? psnr : c->psnr;
+    if (!(psnr >= GOLDEN_PSNR)) {
+        char why[64];
+        snprintf(why, sizeof why, "%.1f dB, at least %d expected", psnr, GOLDEN_PSNR);
+        fail_line(c, name, why);
+    }
+}
+
 void golden_compare_float32(golden_case *c, const char *name, const float *ours, int64_t n) {
     const tg_st_tensor *t = begin_compare(c, name, n);
     if (!t)
@@ -298,12 +321,15 @@ static bool run_case(tg_context *ctx, const char *root, const tg_json *tolerance
         if (!found)
             fail_line(&c, output, "stored output was never compared");
     }
+    char psnr[48] = "";
+    if (c.psnr > 0)
+        snprintf(psnr, sizeof psnr, "; picture %.1f dB", c.psnr);
     bool ok = status == TG_OK && c.failed == 0 && c.compared > 0;
     if (status != TG_OK)
         printf("FAIL %-26s %s\n", name, tg_message(ctx));
     else
-        printf("%s %-26s %d outputs%s, %d failed; nearest its bound: %s\n", ok ? "ok  " : "FAIL",
-               name, c.compared, c.published ? " (with .ckpt)" : "", c.failed, c.worst);
+        printf("%s %-26s %d outputs%s, %d failed; nearest its bound: %s%s\n", ok ? "ok  " : "FAIL",
+               name, c.compared, c.published ? " (with .ckpt)" : "", c.failed, c.worst, psnr);
     tg_st_close(&c.weights);
     tg_st_close(&c.inputs);
     tg_st_close(&c.outputs);

@@ -376,7 +376,7 @@ static void compare_picture(golden_case *c, tg_renderer *r, const nerf_inputs *i
     golden_compare_int(c, "schedule", integers, 2 * probe.rounds);
     golden_compare(c, "weights_sum", picture.weights, pixels);
     golden_compare(c, "depth_map", picture.depth, pixels);
-    golden_compare(c, "rgb_map", picture.rgb, 3 * pixels);
+    golden_compare_picture(c, "rgb_map", picture.rgb, 3 * pixels);
     compare_first_samples(c, r, &probe, in, pixels);
     if (r->has_torso) {
         compare_torso_maps(c, r, &probe, pixels);
@@ -384,7 +384,7 @@ static void compare_picture(golden_case *c, tg_renderer *r, const nerf_inputs *i
     if (golden_output(c, "rgb_map_zero_head") != NULL) {
         probe.blind_torso = true;
         tg_renderer_run(r, tg_context_pool(c->ctx), condition, in->pose, in->rays_d);
-        golden_compare(c, "rgb_map_zero_head", picture.rgb, 3 * pixels);
+        golden_compare_picture(c, "rgb_map_zero_head", picture.rgb, 3 * pixels);
         golden_compare(c, "torso_alpha_map_zero_head", probe.torso_alpha, pixels);
     }
     r->picture = NULL;
@@ -415,7 +415,7 @@ static tg_status run_level(golden_case *c, const tg_nerf *nerf, const nerf_input
     const int64_t dim[3] = {config->smo_win_size, config->cond_win_size, config->cond_dim};
     const tg_tensor *condition = tg_nerf_condition(tape, nerf, tg_input(tape, 3, dim, in->windows));
     golden_compare(c, "cond_feat", condition->data, config->cond_out_dim);
-    tg_head_condition(&r->head, condition->data, 0);
+    tg_head_condition(&r->head, condition->data, 0, 0);
     compare_points(c, r, in);
     if (config->torso) {
         tg_torso_pose(&r->torso, in->pose, 0);

@@ -180,7 +180,7 @@ static tg_status head_case(golden_case *c) {
     status = tg_vanilla_renderer_frame(c->ctx, r, windows, NULL, c2w, &picture);
     compare_rays(c, r);
     compare_stage(c, "", &probe, (int64_t)pixels);
-    golden_compare(c, "rgb_map", rgb, 3 * (int64_t)pixels);
+    golden_compare_picture(c, "rgb_map", rgb, 3 * (int64_t)pixels);
     const tg_st_tensor *z = golden_output(c, "z_vals");
     golden_compare(c, "z_vals", probe.z, (z != NULL ? z->dim[0] : 0) * r->head.all_samples);
     destroy_probe(&probe);
@@ -247,7 +247,7 @@ static void compare_person(golden_case *c, tg_vanilla_renderer *r) {
     compare_torso_condition(c, r);
     compare_stage(c, "head.", &head, (int64_t)pixels);
     compare_stage(c, "torso.", &torso, (int64_t)pixels);
-    golden_compare(c, "rgb_com", rgb, 3 * (int64_t)pixels);
+    golden_compare_picture(c, "rgb_com", rgb, 3 * (int64_t)pixels);
     destroy_probe(&head);
     destroy_probe(&torso);
     tg_free(rgb);
