@@ -114,6 +114,7 @@ typedef struct {
     int hidden_dim_sigma, num_layers_sigma, geo_feat_dim;        /* 128 3 128 */
     int hidden_dim_color, num_layers_color;                      /* 128 2 */
     int individual_embedding_num, individual_embedding_dim;      /* 13000 4 */
+    int eye_dim; /* 0, or 1: RAD-NeRF's exp_eye, how open the eyes are */
     /* grids */
     bool grid_hash;       /* grid_type: "hashgrid" or "tiledgrid" */
     bool grid_smoothstep; /* grid_interpolation_type: "smoothstep" or "linear" */
@@ -158,7 +159,7 @@ typedef struct tg_nerf {
     tg_tensor *position_embeddings, *ambient_embeddings; /* [rows,2] */
     tg_tensor *individual_embeddings;                    /* [num,dim]; row 0 is used to render */
     tg_tensor *ambient_net[TG_NERF_MAX_LAYERS];          /* in: [position 32, condition] */
-    tg_tensor *sigma_net[TG_NERF_MAX_LAYERS]; /* in: [position 32, ambient 32]; out 1 + geo */
+    tg_tensor *sigma_net[TG_NERF_MAX_LAYERS]; /* in: [position 32, ambient 32 (, eye)]; 1 + geo */
     tg_tensor *color_net[TG_NERF_MAX_LAYERS]; /* in: [SH 16, geo, individual code]; out 3 */
     tg_tensor *torso_embeddings, *torso_codes;
     tg_tensor *torso_deform_net[3];    /* in: [freq(x) 42, freq(pose) 54, code (, head 16)] */
@@ -259,6 +260,9 @@ void tg_renderer_destroy(tg_renderer **renderer);
 tg_status tg_renderer_update(tg_context *ctx, tg_renderer *renderer);
 /* [height,width,3]; NULL = black. */
 void tg_renderer_set_background(tg_renderer *renderer, const uint8_t *background);
+/* Area of both eyes in percent of the picture, for the frames to come; 0 at first. Models with
+ * eye_dim 0 do not see it. */
+void tg_renderer_set_eye(tg_renderer *renderer, float area);
 /* One frame: windows [smo_win_size, cond_win_size, cond_dim] normalised condition, c2w [4,4]. The
  * torso's pose is that of c2w. TG_EINPUT when a number is not finite or c2w is no rotation. ctx may
  * have fewer threads than at creation, not more. */

@@ -67,7 +67,7 @@ struct tg_renderer {
     tg_ray *rays;   /* whole picture, reference schedule only */
     int32_t *alive; /* likewise */
     /* this frame */
-    float origin[3], pose[16];
+    float origin[3], pose[16], eye;
     const tg_picture *picture;
     tg_probe *probe;
     tg_render_counts counts;

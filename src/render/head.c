@@ -33,8 +33,12 @@ tg_status tg_head_create(tg_context *ctx, const tg_nerf *nerf, bool full_precisi
     head->fused = tg_alloc(fused * sizeof(float));
     head->ambient_bias = tg_calloc((size_t)config->hidden_dim_ambient * sizeof(float));
     head->color_bias = tg_calloc((size_t)config->hidden_dim_color * sizeof(float));
+    if (config->eye_dim > 0) {
+        head->sigma_bias = tg_calloc((size_t)config->hidden_dim_sigma * sizeof(float));
+    }
     tg_status status = TG_OK;
     if (head->fused == NULL || head->ambient_bias == NULL || head->color_bias == NULL ||
+        (config->eye_dim > 0 && head->sigma_bias == NULL) ||
         !tg_tile_grid_create(&head->position, &nerf->position_grid) ||
         !tg_tile_grid_create(&head->ambient, &nerf->ambient_grid)) {
         status = tg_fail(ctx, TG_ENOMEM, "not enough memory for the head's tables");
@@ -69,6 +73,7 @@ void tg_head_destroy(tg_head *head) {
     tg_free(head->ambient.table);
     tg_free(head->ambient_bias);
     tg_free(head->color_bias);
+    tg_free(head->sigma_bias);
     tg_free(head->fused);
     memset(head, 0, sizeof *head);
 }
@@ -120,7 +125,7 @@ static void constant_part(const tg_tensor *weight, int64_t begin, int64_t n, con
     }
 }
 
-void tg_head_condition(tg_head *head, const float *condition, int code) {
+void tg_head_condition(tg_head *head, const float *condition, int code, float eye) {
     const tg_nerf *nerf = head->nerf;
     const tg_nerf_config *config = &nerf->config;
     constant_part(nerf->ambient_net[0], head->features, config->cond_out_dim, condition,
@@ -129,6 +134,9 @@ void tg_head_condition(tg_head *head, const float *condition, int code) {
                   nerf->individual_embeddings->data +
                       (size_t)code * (size_t)config->individual_embedding_dim,
                   head->color_bias);
+    if (head->sigma_bias != NULL) {
+        constant_part(nerf->sigma_net[0], 2 * head->features, 1, &eye, head->sigma_bias);
+    }
 }
 
 /* Layers 1.. of a net whose first layer's output is in `a`; the last one writes to `out`. */
@@ -171,7 +179,8 @@ void tg_head_density(const tg_head *head, float *scratch, const float *xyz, floa
     const float *in = features;
     for (int l = 0; l + 1 < config->num_layers_sigma; l++) {
         float *to = l + 2 == config->num_layers_sigma ? hidden : l % 2 == 0 ? a : b;
-        k->layer(&head->sigma_net[l], in, TG_TILE, NULL, NULL, TG_ACT_RELU, to);
+        k->layer(&head->sigma_net[l], in, TG_TILE, l == 0 ? head->sigma_bias : NULL, NULL,
+                 TG_ACT_RELU, to);
         in = to;
     }
     k->layer(&head->sigma_net[config->num_layers_sigma - 1], hidden, TG_TILE, NULL, NULL,

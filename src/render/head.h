@@ -20,6 +20,7 @@ typedef struct {
     int features;                     /* numbers of one grid lookup: levels * 2 */
     int hidden;                       /* rows that density hands to colour */
     float *ambient_bias, *color_bias; /* of the first layers, for this frame */
+    float *sigma_bias;                /* the eyes' part; NULL when the model has no such input */
     float *fused;                     /* colour x geometry, [hidden_color][hidden + 16] */
     int widest;                       /* rows of the widest layer */
     int scratch_rows;                 /* rows of 32 floats that one tile needs */
@@ -29,8 +30,8 @@ tg_status tg_head_create(tg_context *ctx, const tg_nerf *nerf, bool full_precisi
 void tg_head_destroy(tg_head *head);
 /* Packs the parameters again. */
 void tg_head_update(tg_head *head);
-/* What a frame's condition [cond_out_dim] and individual code change. */
-void tg_head_condition(tg_head *head, const float *condition, int code);
+/* What a frame's condition [cond_out_dim], individual code and open eyes change. */
+void tg_head_condition(tg_head *head, const float *condition, int code, float eye);
 /* xyz [3] rows of 32 in the box -> sigma [32], hidden [head.hidden] rows of 32, ambient coordinates
  * [ambient_out_dim] rows of 32 (NULL when nobody asks). scratch: head.scratch_rows rows of 32. */
 void tg_head_density(const tg_head *head, float *scratch, const float *xyz, float *sigma,

@@ -74,6 +74,7 @@ static const field fields[] = {
     INT(num_layers_color, 2, TG_NERF_MAX_LAYERS),
     INT(individual_embedding_num, 1, 1 << 24),
     INT(individual_embedding_dim, 1, 64),
+    INT(eye_dim, 0, 1),
     INT(num_levels, 1, TG_GRID_MAX_LEVELS),
     INT(base_resolution, 1, 1024),
     INT(desired_resolution, 1, 1 << 16),

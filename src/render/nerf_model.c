@@ -90,8 +90,8 @@ static void add_head(builder *b, const tg_nerf_config *config) {
     nerf->ambient_embeddings = add_grid(b, "ambient_embedder", &nerf->ambient_grid);
     add_mlp(b, "ambient_net", grid + config->cond_out_dim, config->hidden_dim_ambient,
             config->ambient_out_dim, config->num_layers_ambient, nerf->ambient_net);
-    add_mlp(b, "sigma_net", 2 * grid, config->hidden_dim_sigma, 1 + config->geo_feat_dim,
-            config->num_layers_sigma, nerf->sigma_net);
+    add_mlp(b, "sigma_net", 2 * grid + config->eye_dim, config->hidden_dim_sigma,
+            1 + config->geo_feat_dim, config->num_layers_sigma, nerf->sigma_net);
     add_mlp(b, "color_net", 16 + config->geo_feat_dim + config->individual_embedding_dim,
             config->hidden_dim_color, 3, config->num_layers_color, nerf->color_net);
     nerf->individual_embeddings =

@@ -249,6 +249,10 @@ tg_status tg_renderer_frame(tg_context *ctx, tg_renderer *r, const float *window
     return TG_OK;
 }
 
+void tg_renderer_set_eye(tg_renderer *r, float area) {
+    r->eye = area;
+}
+
 tg_render_counts tg_renderer_counts(const tg_renderer *r) {
     return r->counts;
 }

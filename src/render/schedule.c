@@ -152,7 +152,7 @@ void tg_renderer_run(tg_renderer *r, tg_pool *pool, const float *condition, cons
     for (int a = 0; a < 3; a++) {
         r->origin[a] = r->pose[4 * a + 3];
     }
-    tg_head_condition(&r->head, condition, 0);
+    tg_head_condition(&r->head, condition, 0, r->eye);
     if (r->has_torso) {
         tg_torso_pose(&r->torso, pose, 0);
     }
