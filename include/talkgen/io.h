@@ -291,6 +291,7 @@ void tg_image_free(tg_image *image);
 typedef struct tg_sink tg_sink;
 typedef struct {
     int width, height;
+    int channels; /* 0 = 3; 4 = RGBA with straight alpha, PNG sequences only */
     int fps_num, fps_den;
     const char *audio_path;  /* muxed with its own rate and channels; NULL = silent */
     double audio_start_s;    /* part of the audio that belongs to the video */
@@ -300,13 +301,13 @@ typedef struct {
 } tg_sink_options;
 tg_status tg_sink_open(tg_context *ctx, const char *path, const tg_sink_options *options,
                        tg_sink **out);
-/* rgb [height,width,3] bytes, sRGB. */
+/* rgb [height,width,channels] bytes, sRGB. */
 tg_status tg_sink_write(tg_context *ctx, tg_sink *sink, const uint8_t *rgb);
 /* Writes what is left, moves the file to its name. */
 tg_status tg_sink_finish(tg_context *ctx, tg_sink **sink);
 /* Removes what was written so far. NULL is fine. */
 void tg_sink_abort(tg_sink **sink);
-/* The frame hash: MD5 over the RGB bytes of all frames written so far, 32 hex digits. */
+/* The frame hash: MD5 over the RGB (RGBA) bytes of all frames written so far, 32 hex digits. */
 void tg_sink_frame_hash(const tg_sink *sink, char out[33]);
 /* Name of the encoder in use ("libx264", "mpeg4", ...), for doctor and notes. */
 const char *tg_video_encoder_name(void);

@@ -2,6 +2,8 @@
  *
  * GeneFace: 16 kHz audio -> HuBERT features (50 Hz) -> flow-prior VAE (25 fps landmarks) -> postnet
  * -> clamp and smooth -> head NeRF over torso over background.
+ * RAD-NeRF, AD-NeRF: logits of a speech recogniser (50 Hz) -> windows of 16 around each frame ->
+ * head NeRF over torso over background. Either renderer, grid or vanilla, serves every system.
  *
  *     tg_identity_open(ctx, "demo.ckpt", NULL, &person);
  *     tg_synth_options options = tg_synth_defaults();
@@ -27,14 +29,21 @@ extern "C" {
 #define TG_VAE_META        "talkgen.vae" /* configuration of the shared motion model, JSON */
 #define TG_POSTNET_PITCH   "motion.postnet.pitch_embed.weight"
 
+typedef enum { TG_SYSTEM_GENEFACE, TG_SYSTEM_RADNERF, TG_SYSTEM_ADNERF } tg_system;
+const char *tg_system_name(tg_system system); /* "geneface", as in metadata talkgen.system */
+
 /* One person: a checked safetensors file and the voice file it names. Constant once open; shared by
  * any number of threads except for the networks' tapes. Members are borrowed. */
 typedef struct tg_identity {
+    tg_system system;
     char name[64];
-    int width, height;   /* of the recording */
-    float focal, cx, cy; /* pixels of that size */
-    tg_nerf *nerf;       /* head, and torso when the file has one */
-    tg_hubert *hubert;   /* NULL when the file has no speech part and names no voice file */
+    int width, height;    /* of the recording */
+    float focal, cx, cy;  /* pixels of that size */
+    tg_nerf *nerf;        /* grid renderer: head, and torso when the file has one; or NULL and */
+    tg_vanilla *head;     /* vanilla renderer; */
+    tg_vanilla *torso;    /* NULL: the head over the background */
+    float torso_pose[16]; /* [4,4] the vanilla torso's camera */
+    tg_hubert *hubert;    /* NULL when the file has no speech part and names no voice file */
     tg_vae *vae;
     tg_postnet *postnet;          /* NULL: the many-speaker motion is used as it is */
     float lm_mean[TG_MOTION_DIM]; /* M, dm, head coordinates */
@@ -44,10 +53,14 @@ typedef struct tg_identity {
     float *lle;              /* [lle_frames, TG_LLE_DIM] normalised, for tg_motion_lle; NULL */
     int64_t lle_frames;
     int64_t poses;         /* frames of the recording, at least 1 */
-    float *pose;           /* [poses,4,4] camera-to-world, smoothed over 7 frames */
+    float *recorded;       /* [poses,4,4] camera-to-world */
+    int pose_smooth;       /* 7 frames for GeneFace, 1 for the audio-driven systems */
+    float *pose;           /* [poses,4,4] smoothed over so many frames */
     float *eyes;           /* [poses,12,3] points 36-47, motion space, or NULL */
+    float *eye_area;       /* [poses] of both eyes, percent of the picture; NULL = unknown */
     tg_image background;   /* [height,width,3] */
     char voice_path[1024]; /* where speech and motion came from; "" = embedded */
+    tg_json *config;
     tg_st *file;
 } tg_identity;
 
@@ -57,9 +70,15 @@ typedef struct tg_identity {
 tg_status tg_identity_open(tg_context *ctx, const char *path, const char *encoder, bool need_voice,
                            tg_identity **out);
 void tg_identity_close(tg_identity **identity);
+/* Driven by windows of logits, not by landmarks. */
+bool tg_identity_hears(const tg_identity *identity);
+/* What tg_identity_open leaves out without need_voice: the networks in front of the renderer. An
+ * audio-driven person may have none. */
+tg_status tg_identity_open_voice(tg_context *ctx, tg_identity *identity, const char *encoder);
 
 /* What an identity file is made of; everything is borrowed. */
 typedef struct {
+    tg_system system;
     const char *name;
     int width, height;
     float focal, cx, cy;
@@ -69,15 +88,18 @@ typedef struct {
     void *user;
     tg_postnet *postnet;  /* NULL = none */
     bool idexp;           /* M is not known */
-    const float *lm_mean; /* [204]; NULL with idexp */
+    const float *lm_mean; /* [204]; NULL with idexp; stats too for the audio-driven systems */
     const tg_motion_stats *stats;
     float clamp_std;  /* 0 = 2.5 */
     float smooth;     /* 0 = 0.2, < 0 = none */
     const float *lle; /* [lle_frames, TG_LLE_DIM] or NULL */
     int64_t lle_frames;
     int64_t poses;
-    const float *pose; /* [poses,4,4] as recorded */
-    const float *eyes; /* [poses,12,3] or NULL */
+    const float *pose;       /* [poses,4,4] as recorded */
+    const float *eyes;       /* [poses,12,3] or NULL */
+    const float *eye_area;   /* [poses] or NULL */
+    const float *torso_pose; /* [4,4]: vanilla renderer with a torso; else NULL */
+    int pose_smooth;         /* frames, odd; 0 = 7 for GeneFace, 1 for the others */
     const tg_image *background;
     tg_vae *vae; /* a motion model of this person's own, kept in float32 as the postnet then is;
                     NULL = that of the voice file */
@@ -85,6 +107,13 @@ typedef struct {
     bool embed;             /* copied into the identity instead */
 } tg_identity_parts;
 tg_status tg_identity_write(tg_context *ctx, const char *path, const tg_identity_parts *parts);
+/* What add_render does with a model: float32 tensors, one row of individual codes, and the
+ * configuration. */
+tg_status tg_identity_add_grid(tg_context *ctx, const tg_nerf *nerf, tg_st_writer *writer,
+                               tg_json *config);
+/* torso may be NULL. */
+tg_status tg_identity_add_vanilla(tg_context *ctx, const tg_vanilla *head, const tg_vanilla *torso,
+                                  tg_st_writer *writer, tg_json *config);
 
 /* Voice file: speech encoder and many-speaker motion model. */
 tg_status tg_voice_write(tg_context *ctx, const char *path, tg_hubert *hubert, tg_vae *vae);
@@ -98,8 +127,10 @@ tg_status tg_voice_open(tg_context *ctx, const char *path, tg_hubert **hubert, t
 typedef enum { TG_EYES_REPLAY, TG_EYES_STILL, TG_EYES_MODEL } tg_eyes_mode;
 
 typedef struct {
-    const char *audio;    /* or */
-    const char *features; /* .npy [T50,D] */
+    const char *audio; /* the speech; with features only the sound */
+    /* .npy instead of hearing: GeneFace [T50,D] of its encoder; audio-driven systems windows
+     * [frames,16,C] as their preparation writes them (aud.npy, aud_eo.npy), or rows [T50,C] */
+    const char *features;
     double start_s, duration_s;
     uint64_t seed;
     const char *clip_id;
@@ -127,11 +158,25 @@ tg_status tg_motion_source_next(tg_context *ctx, tg_motion_source *source,
 
 /* ---- head pose ------------------------------------------------------------------------ */
 
-/* spec: "replay" (recorded poses, forward and backward), "still", "orbit" or a .npy [T,4,4] (its
- * last pose holds when it is short). */
+/* Camera path of a recording (transforms_train.json and its kind, of the NeRF family). */
+typedef struct {
+    double focal, cx, cy; /* pixels; cx, cy NaN when not told */
+    int64_t frames;       /* at least 1 */
+    float *c2w;           /* [frames,4,4] */
+    int64_t *image_id;    /* [frames], -1 when not told */
+} tg_transforms;
+/* TG_EINPUT: missing, no frames, a matrix that is not 4x4 finite numbers. */
+tg_status tg_transforms_read(tg_context *ctx, const char *path, tg_transforms *out);
+void tg_transforms_free(tg_transforms *transforms);
+
+enum { TG_MAX_SMOOTH = 101 }; /* frames of a moving average */
+
+/* spec: "replay" (recorded poses, forward and backward), "still", "orbit" or a file whose last pose
+ * holds when it is short: .npy [T,4,4] or a transforms_*.json. smooth: frames that recorded poses
+ * are averaged over, odd; 0 = as the identity says. */
 typedef struct tg_pose_source tg_pose_source;
 tg_status tg_pose_source_open(tg_context *ctx, const tg_identity *identity, const char *spec,
-                              tg_pose_source **out);
+                              int smooth, tg_pose_source **out);
 void tg_pose_source_close(tg_pose_source **source);
 void tg_pose_source_at(const tg_pose_source *source, int64_t frame, float c2w[16]);
 
@@ -141,7 +186,13 @@ typedef struct {
     const char *output;
     int width, height; /* 0 = as recorded; the aspect of the recording */
     const char *pose;
-    const char *background; /* "dataset", a picture, or "#rrggbb" */
+    /* "dataset", a picture, "#rrggbb", or "transparent": a PNG sequence with straight alpha */
+    const char *background;
+    int pose_smooth;      /* as tg_pose_source_open */
+    float eye_area;       /* eye control: percent of the picture; < 0 = as recorded, else 0.25 */
+    int eye_smooth;       /* frames that recorded areas are averaged over, odd; 0 = 1 */
+    bool march_reference; /* the published schedule of samples in full precision, grid renderer */
+    const char *torso_features; /* logits of a vanilla torso that hears, for a head that does not */
     int crf;
     bool overwrite;
     const char *pose_out; /* .npy of the poses used, or NULL */
@@ -159,11 +210,11 @@ typedef struct {
     char frame_hash[33];
 } tg_synth_report;
 
-/* Audio to video. */
+/* Audio to video, by the system of the identity. */
 tg_status tg_synthesize(tg_context *ctx, const tg_identity *identity,
                         const tg_synth_options *options, tg_synth_report *report);
-/* Landmarks to video; audio (NULL = silent) is muxed. A path ending in .npy writes float32 frames
- * [T,H,W,3] instead. */
+/* Landmarks to video (GeneFace); audio (NULL = silent) is muxed. A path ending in .npy writes
+ * float32 frames [T,H,W,3] instead. */
 tg_status tg_render_motion(tg_context *ctx, const tg_identity *identity, tg_motion_source *motion,
                            const tg_portrait_options *options, const char *audio, double start_s,
                            double duration_s, tg_synth_report *report);

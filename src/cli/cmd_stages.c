@@ -28,6 +28,11 @@ tg_status cmd_features(tg_context *ctx, const cli_args *args) {
         s = tg_identity_open(ctx, args->identity, args->encoder, true, &person);
     else if (s == TG_OK)
         s = tg_voice_open(ctx, args->encoder, &hubert, NULL);
+    if (s == TG_OK && person && !person->hubert)
+        s = tg_fail(ctx, TG_EUSAGE,
+                    "%s: it has no speech encoder\n  expected: a person who hears\n"
+                    "  try: --encoder FILE",
+                    args->identity);
     tg_wave16k *wave = NULL;
     tg_wave_range range = {args->start_s, args->duration_s};
     if (s == TG_OK)
@@ -71,7 +76,7 @@ static tg_status write_poses(tg_context *ctx, const tg_identity *person, const c
                              int64_t frames) {
     tg_pose_source *poses = NULL;
     float *rows = tg_alloc((size_t)frames * 16 * sizeof *rows);
-    tg_status s = rows ? tg_pose_source_open(ctx, person, args->pose, &poses)
+    tg_status s = rows ? tg_pose_source_open(ctx, person, args->pose, args->pose_smooth, &poses)
                        : tg_fail(ctx, TG_ENOMEM, "out of memory for %lld poses", (long long)frames);
     for (int64_t i = 0; s == TG_OK && i < frames; i++)
         tg_pose_source_at(poses, i, rows + 16 * i);
@@ -84,6 +89,10 @@ static tg_status write_poses(tg_context *ctx, const tg_identity *person, const c
 
 tg_status cmd_motion(tg_context *ctx, const cli_args *args) {
     tg_motion_options options;
+    if (args->audio && args->features)
+        return tg_fail(
+            ctx, TG_EUSAGE,
+            "--audio and --features are both given\n  expected: one of them\n  try: leave one out");
     tg_status s = cli_need(ctx, args->identity, "identity", "the person");
     if (s == TG_OK && !args->features)
         s = cli_need(ctx, args->audio, "audio", "the speech");
@@ -94,6 +103,12 @@ tg_status cmd_motion(tg_context *ctx, const cli_args *args) {
     tg_identity *person = NULL;
     if (s == TG_OK)
         s = tg_identity_open(ctx, args->identity, args->encoder, true, &person);
+    if (s == TG_OK && tg_identity_hears(person))
+        s = tg_fail(ctx, TG_EUSAGE,
+                    "'%s' has no motion: its renderer hears logits\n"
+                    "  expected: an identity of system geneface\n"
+                    "  try: talkgen render --features aud.npy --identity %s",
+                    person->name, args->identity);
     tg_motion_source *source = NULL;
     if (s == TG_OK)
         s = tg_motion_source_open(ctx, person, &options, &source);
@@ -114,9 +129,33 @@ tg_status cmd_motion(tg_context *ctx, const cli_args *args) {
     return s;
 }
 
+/* Logits to video: what synth does without hearing. */
+static tg_status render_features(tg_context *ctx, const cli_args *args, const tg_identity *person,
+                                 const tg_portrait_options *portrait, tg_synth_report *report) {
+    tg_synth_options o = tg_synth_defaults();
+    o.portrait = *portrait;
+    o.motion.features = args->features;
+    o.motion.audio = args->audio;
+    o.motion.start_s = args->start_s;
+    o.motion.duration_s = args->duration_s;
+    if (tg_identity_hears(person))
+        return tg_synthesize(ctx, person, &o, report);
+    return tg_fail(ctx, TG_EUSAGE,
+                   "--features: '%s' is rendered from landmarks\n"
+                   "  expected: --motion FILE.npy\n"
+                   "  try: talkgen motion --features first, or talkgen synth --features",
+                   person->name);
+}
+
 tg_status cmd_render(tg_context *ctx, const cli_args *args) {
     tg_portrait_options options;
-    tg_status s = cli_need(ctx, args->motion, "motion", "the landmarks");
+    tg_status s = TG_OK;
+    if (args->features && args->motion)
+        s = tg_fail(ctx, TG_EUSAGE,
+                    "--motion and --features are both given\n  expected: one of them\n"
+                    "  try: leave one out");
+    if (s == TG_OK && !args->features)
+        s = cli_need(ctx, args->motion, "motion", "the landmarks");
     if (s == TG_OK)
         s = cli_need(ctx, args->identity, "identity", "the person");
     if (s == TG_OK)
@@ -127,10 +166,12 @@ tg_status cmd_render(tg_context *ctx, const cli_args *args) {
     tg_motion_source *source = NULL;
     if (s == TG_OK)
         s = tg_identity_open(ctx, args->identity, NULL, false, &person);
-    if (s == TG_OK)
-        s = tg_motion_source_file(ctx, args->motion, &source);
     tg_synth_report report;
-    if (s == TG_OK)
+    if (s == TG_OK && args->features)
+        s = render_features(ctx, args, person, &options, &report);
+    if (s == TG_OK && args->motion)
+        s = tg_motion_source_file(ctx, args->motion, &source);
+    if (s == TG_OK && args->motion)
         s = tg_render_motion(ctx, person, source, &options, args->audio, args->start_s,
                              args->duration_s, &report);
     if (s == TG_OK)

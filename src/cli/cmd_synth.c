@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 tg_status cmd_synth(tg_context *ctx, const cli_args *args) {
-    tg_status s = cli_need(ctx, args->audio, "audio", "the speech");
+    tg_status s = args->features ? TG_OK : cli_need(ctx, args->audio, "audio", "the speech");
     if (s == TG_OK)
         s = cli_need(ctx, args->identity, "identity", "the person");
     if (s == TG_OK)
@@ -17,7 +17,10 @@ tg_status cmd_synth(tg_context *ctx, const cli_args *args) {
         s = cli_portrait_options(ctx, args, &options.portrait);
     tg_identity *person = NULL;
     if (s == TG_OK)
-        s = tg_identity_open(ctx, args->identity, args->encoder, true, &person);
+        s = tg_identity_open(ctx, args->identity, NULL, false, &person);
+    /* features instead of hearing leave an audio-driven person nothing to do before the renderer */
+    if (s == TG_OK && !(args->features && tg_identity_hears(person)))
+        s = tg_identity_open_voice(ctx, person, args->encoder);
     tg_synth_report report;
     if (s == TG_OK)
         s = tg_synthesize(ctx, person, &options, &report);

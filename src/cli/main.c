@@ -11,14 +11,15 @@
 
 #define SHARED "threads cpu-level progress overwrite"
 #define SAMPLE "seed clip-id temperature latent eyes encoder start duration"
-#define LOOK   "size fps pose background crf pose-out"
+#define LOOK                                                                                       \
+    "size fps pose pose-smooth background crf pose-out eye-area eye-smooth march torso-features"
 
 static const cli_command commands[] = {
     {"synth", "--audio FILE --identity FILE -o OUT",
      "speech to video (the main job; the word may be left out)",
      "The last line on stdout says: path, duration, frames/s, real-time factor, peak memory, seed, "
      "frame hash.",
-     "audio identity output " LOOK " " SAMPLE " " SHARED, 0, cmd_synth},
+     "audio features identity output " LOOK " " SAMPLE " " SHARED, 0, cmd_synth},
     {"features", "--audio FILE --identity FILE -o FILE.npy", "speech features, 50 rows per second",
      "Writes float32 [rows,width]. --encoder takes a voice file without an identity.",
      "audio identity encoder output start duration " SHARED, 0, cmd_features},
@@ -26,10 +27,12 @@ static const cli_command commands[] = {
      "landmarks, 25 frames per second",
      "Writes float32 [frames,68,3]: absolute points in head coordinates, 1 = 1 dm, blinks "
      "included.",
-     "audio features identity output raw pose pose-out " SAMPLE " " SHARED, 0, cmd_motion},
-    {"render", "--motion FILE.npy --identity FILE -o OUT", "landmarks to video, or to frames.npy",
+     "audio features identity output raw pose pose-smooth pose-out " SAMPLE " " SHARED, 0,
+     cmd_motion},
+    {"render", "--motion FILE.npy | --features FILE.npy --identity FILE -o OUT",
+     "landmarks to video, or to frames.npy",
      "--audio adds the sound. OUT ending in .npy gets float32 [frames,height,width,3] in [0,1].",
-     "motion audio identity output start duration " LOOK " " SHARED, 0, cmd_render},
+     "motion features audio identity output start duration " LOOK " " SHARED, 0, cmd_render},
     {"train", "speech|motion|postnet|head|torso|all|assemble [options]",
      "train a stage; resumes by itself",
      "speech   --corpus DIR [--heldout DIR] --work DIR            the speech encoder\n"

@@ -28,20 +28,33 @@ static const option table[] = {
      "the person, a .ckpt made by talkgen train"},
     {"output", 'o', TEXT, AT(output), 0, 0, "OUT",
      ".mp4, frames_%05d.png, .y4m, - (y4m on stdout), .framemd5 or null:"},
-    {"features", 0, TEXT, AT(features), 0, 0, "FILE.npy", "speech features instead of audio"},
+    {"features", 0, TEXT, AT(features), 0, 0, "FILE.npy",
+     "speech features instead of hearing the audio: [rows,width] at 50 Hz, or aud.npy windows "
+     "[frames,16,29 or 44]"},
+    {"torso-features", 0, TEXT, AT(torso_features), 0, 0, "FILE.npy",
+     "DeepSpeech features for GeneFace's vanilla torso"},
     {"latent", 0, TEXT, AT(latent), 0, 0, "FILE.npy",
      "draws of the prior [T/4,16] instead of seeded ones"},
     {"motion", 0, TEXT, AT(motion), 0, 0, "FILE.npy", "landmarks [T,68,3]"},
-    {"pose", 0, TEXT, AT(pose), 0, 0, "replay|still|orbit|FILE.npy",
-     "head pose: the identity's own recording, its first pose, a slow circle, or [T,4,4] "
-     "camera-to-world"},
+    {"pose", 0, TEXT, AT(pose), 0, 0, "replay|still|orbit|FILE",
+     "head pose: the identity's own recording, its first pose, a slow circle, .npy [T,4,4] "
+     "camera-to-world, or a transforms_*.json"},
+    {"pose-smooth", 0, COUNT, AT(pose_smooth), 0, 101, "N",
+     "frames that recorded poses are averaged over; 0 = 7 for geneface, 1 for the others"},
     {"pose-out", 0, TEXT, AT(pose_out), 0, 0, "FILE.npy", "also write the head poses [T,4,4]"},
     {"eyes", 0, TEXT, AT(eyes), 0, 0, "replay|still|model",
      "blinks: from the identity's recording, open, or as the motion model predicts"},
+    {"eye-area", 0, REAL, AT(eye_area), 0, 0.5, "X",
+     "eye control of RAD-NeRF: area of both eyes in percent of the picture, instead of the "
+     "recorded one"},
+    {"eye-smooth", 0, COUNT, AT(eye_smooth), 0, 101, "N",
+     "frames that recorded eye areas are averaged over"},
+    {"march", 0, TEXT, AT(march), 0, 0, "fast|reference",
+     "samples of a ray: each ray for itself, or the published schedule in full precision"},
     {"encoder", 0, TEXT, AT(encoder), 0, 0, "FILE",
      "voice file instead of the one the identity names"},
-    {"background", 0, TEXT, AT(background), 0, 0, "dataset|FILE|#rrggbb",
-     "what is behind the person"},
+    {"background", 0, TEXT, AT(background), 0, 0, "dataset|FILE|#rrggbb|transparent",
+     "what is behind the person; transparent for PNG sequences"},
     {"size", 0, SIZE, AT(width), 0, 0, "WxH", "picture size"},
     {"fps", 0, REAL, AT(fps), 1, 120, "N", "frames per second"},
     {"start", 0, SECONDS, AT(start_s), 0, 0, "TIME", "skip the first part of the audio"},
@@ -98,6 +111,8 @@ void cli_defaults(cli_args *args) {
     args->pose = "replay";
     args->eyes = "replay";
     args->background = "dataset";
+    args->march = "fast";
+    args->eye_area = -1;
     args->fps = 25;
     args->seed = 42;
     args->clip_id = "";

@@ -8,8 +8,10 @@
 typedef struct cli_args {
     const char *audio, *identity, *output;
     const char *features, *latent, *motion, *pose, *pose_out, *eyes;
-    const char *encoder, *background;
-    int width, height; /* 0 = as the identity was filmed */
+    const char *encoder, *background, *torso_features, *march;
+    double eye_area;             /* < 0 = as recorded */
+    int eye_smooth, pose_smooth; /* 0 = the default */
+    int width, height;           /* 0 = as the identity was filmed */
     double fps;
     double start_s, duration_s; /* duration 0 = to the end */
     uint64_t seed;

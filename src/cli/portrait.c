@@ -25,10 +25,6 @@ tg_status cli_motion_options(tg_context *ctx, const cli_args *args, tg_motion_op
             ctx, TG_EUSAGE,
             "--eyes '%s' is not known\n  expected: replay, still or model\n  try: --eyes replay",
             args->eyes);
-    if (args->audio && args->features)
-        return tg_fail(
-            ctx, TG_EUSAGE,
-            "--audio and --features are both given\n  expected: one of them\n  try: leave one out");
     return TG_OK;
 }
 
@@ -40,7 +36,17 @@ tg_status cli_portrait_options(tg_context *ctx, const cli_args *args, tg_portrai
                                  .background = args->background,
                                  .crf = args->crf,
                                  .overwrite = args->overwrite,
-                                 .pose_out = args->pose_out};
+                                 .pose_out = args->pose_out,
+                                 .pose_smooth = args->pose_smooth,
+                                 .eye_area = (float)args->eye_area,
+                                 .eye_smooth = args->eye_smooth,
+                                 .march_reference = strcmp(args->march, "reference") == 0,
+                                 .torso_features = args->torso_features};
+    if (!out->march_reference && strcmp(args->march, "fast") != 0)
+        return tg_fail(
+            ctx, TG_EUSAGE,
+            "--march '%s' is not known\n  expected: fast or reference\n  try: --march fast",
+            args->march);
     if (args->fps != 25)
         return tg_fail(ctx, TG_EUSAGE,
                        "--fps %g is not available\n  expected: 25\n  try: leave --fps out",

@@ -195,7 +195,7 @@ const tg_sink_kind tg_sink_framemd5 = {framemd5_open, framemd5_write, framemd5_f
  * abandoned one leaves nothing and an older one stays whole. */
 typedef struct {
     char pattern[PATH_MAX];
-    int width, height;
+    int width, height, channels;
     bool overwrite;
     int64_t frames;
 } sequence;
@@ -270,6 +270,7 @@ static tg_status sequence_open(tg_context *ctx, const char *path, const tg_sink_
     memcpy(s->pattern, path, length + 1);
     s->width = o->width;
     s->height = o->height;
+    s->channels = o->channels;
     s->overwrite = o->overwrite;
     *state = s;
     return TG_OK;
@@ -283,7 +284,7 @@ static tg_status sequence_write(tg_context *ctx, void *state, const uint8_t *rgb
         return tg_output_exists(ctx, name);
     }
     pending_name(s, s->frames, name);
-    tg_status status = tg_image_write(ctx, name, s->width, s->height, 3, rgb);
+    tg_status status = tg_image_write(ctx, name, s->width, s->height, s->channels, rgb);
     s->frames += status == TG_OK;
     return status;
 }

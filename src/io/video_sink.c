@@ -64,6 +64,16 @@ tg_status tg_sink_open(tg_context *ctx, const char *path, const tg_sink_options 
         o.fps_den = 1;
     }
     o.crf = o.crf ? o.crf : 18;
+    o.channels = o.channels ? o.channels : 3;
+    if (o.channels == 4 && kind != &tg_sink_sequence) {
+        return tg_fail(ctx, TG_EUSAGE,
+                       "%s: this kind of output has no transparency\n"
+                       "  expected: a sequence of PNG files\n  try: frame_%%05d.png",
+                       path);
+    }
+    if (o.channels != 3 && o.channels != 4) {
+        return tg_fail(ctx, TG_EINTERNAL, "a video of %d channels", o.channels);
+    }
     if (o.width < 1 || o.height < 1 || o.width > MAX_SIDE || o.height > MAX_SIDE || o.fps_num < 1 ||
         o.fps_den < 1 || o.fps_num / o.fps_den > 1000 || o.crf < 1 || o.crf > 51) {
         return tg_fail(ctx, TG_EUSAGE,
@@ -80,7 +90,7 @@ tg_status tg_sink_open(tg_context *ctx, const char *path, const tg_sink_options 
     tg_sink *sink = tg_calloc(sizeof *sink);
     if (sink) {
         sink->kind = kind;
-        sink->frame_bytes = (size_t)o.width * (size_t)o.height * 3;
+        sink->frame_bytes = (size_t)o.width * (size_t)o.height * (size_t)o.channels;
         sink->hash = tg_md5_create();
     }
     if (!sink || !sink->hash) {

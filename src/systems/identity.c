@@ -1,6 +1,7 @@
 /* Reading a person: geometry, scene, networks, and the voice file it names. */
 #include "talkgen/systems.h"
 
+#include "systems/condition.h"
 #include "systems/voice.h"
 
 #include <math.h>
@@ -8,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_POSES = 10000000, EYE_POINTS = 12, SMOOTH_WINDOW = 7 };
+enum { MAX_POSES = 10000000, EYE_POINTS = 12, SMOOTH_WINDOW = 7, TORSO_AUDIO_WINDOW = 16 };
 
 static tg_status damaged(tg_context *ctx, const char *path, const char *what,
                          const char *expected) {
@@ -58,12 +59,17 @@ static tg_status read_geometry(tg_context *ctx, const tg_json *config, const cha
     if (!(id->clamp_std > 0 && id->smooth >= 0 && id->smooth < 1))
         return damaged(ctx, path, "clamp_std or smooth is out of range",
                        "clamp_std > 0, 0 <= smooth < 1");
+    double window = tg_json_number(tg_json_get(config, "pose_smooth"),
+                                   id->system == TG_SYSTEM_GENEFACE ? SMOOTH_WINDOW : 1);
+    if (!(window >= 1 && window <= TG_MAX_SMOOTH) || (int)window % 2 == 0)
+        return damaged(ctx, path, "pose_smooth is out of range", "an odd number of frames");
+    id->pose_smooth = (int)window;
     snprintf(id->name, sizeof id->name, "%s",
              tg_json_string(tg_json_get(config, "name"), "person"));
     return TG_OK;
 }
 
-static tg_status read_scene(tg_context *ctx, const char *path, tg_identity *id) {
+static tg_status read_landmark_stats(tg_context *ctx, const char *path, tg_identity *id) {
     const tg_st *st = id->file;
     int64_t lm_dim[] = {TG_MOTION_POINTS, 3};
     tg_status s = id->idexp && !tg_st_find(st, "motion.lm_mean")
@@ -77,6 +83,12 @@ static tg_status read_scene(tg_context *ctx, const char *path, tg_identity *id) 
         if (!(id->stats.std[k] > 0) || !isfinite(id->stats.mean[k]) || !isfinite(id->lm_mean[k]))
             s = damaged(ctx, path, "landmark statistics are not finite and positive",
                         "scene.std > 0");
+    return s;
+}
+
+static tg_status read_poses(tg_context *ctx, const char *path, tg_identity *id) {
+    const tg_st *st = id->file;
+    tg_status s = TG_OK;
     const tg_st_tensor *pose = tg_st_find(st, "scene.poses");
     if (s == TG_OK && (!pose || pose->ndim != 3 || pose->dim[0] < 1 || pose->dim[0] > MAX_POSES ||
                        pose->dim[1] != 4 || pose->dim[2] != 4))
@@ -86,21 +98,51 @@ static tg_status read_scene(tg_context *ctx, const char *path, tg_identity *id) 
         return s;
     id->poses = pose->dim[0];
     size_t n = (size_t)id->poses * 16;
-    float *raw = tg_alloc(n * sizeof *raw);
+    id->recorded = tg_alloc(n * sizeof *id->recorded);
     id->pose = tg_alloc(n * sizeof *id->pose);
-    if (!raw || !id->pose) {
-        tg_free(raw);
+    if (!id->recorded || !id->pose)
         return tg_fail(ctx, TG_ENOMEM, "%s: out of memory for %lld poses", path,
                        (long long)id->poses);
-    }
-    s = tg_st_read_f32(ctx, st, pose, raw);
+    s = tg_st_read_f32(ctx, st, pose, id->recorded);
     for (size_t i = 0; s == TG_OK && i < n; i++)
-        if (!isfinite(raw[i]))
+        if (!isfinite(id->recorded[i]))
             s = damaged(ctx, path, "scene.poses has a number that is not finite",
                         "camera-to-world matrices");
+    if (s == TG_OK && id->pose_smooth == 1)
+        memcpy(id->pose, id->recorded, n * sizeof *id->pose);
+    else if (s == TG_OK)
+        tg_poses_smooth(id->recorded, id->poses, id->pose_smooth, id->pose);
+    if (s == TG_OK && tg_st_find(st, "scene.torso_pose"))
+        s = tg_st_load(ctx, st, "scene.torso_pose", 2, (int64_t[]){4, 4}, id->torso_pose);
+    for (int i = 0; s == TG_OK && i < 16; i++)
+        if (!isfinite(id->torso_pose[i]))
+            s = damaged(ctx, path, "scene.torso_pose has a number that is not finite",
+                        "a camera-to-world matrix");
+    return s;
+}
+
+/* Areas of the eyes for eye control. */
+static tg_status read_eye_area(tg_context *ctx, const char *path, tg_identity *id) {
+    if (!tg_st_find(id->file, "scene.eye_area"))
+        return TG_OK;
+    id->eye_area = tg_alloc((size_t)id->poses * sizeof *id->eye_area);
+    if (!id->eye_area)
+        return tg_fail(ctx, TG_ENOMEM, "%s: out of memory", path);
+    tg_status s = tg_st_load(ctx, id->file, "scene.eye_area", 1, &id->poses, id->eye_area);
+    for (int64_t i = 0; s == TG_OK && i < id->poses; i++)
+        if (!isfinite(id->eye_area[i]))
+            s = damaged(ctx, path, "scene.eye_area has a number that is not finite",
+                        "percent of the picture");
+    return s;
+}
+
+static tg_status read_scene(tg_context *ctx, const char *path, tg_identity *id) {
+    const tg_st *st = id->file;
+    tg_status s = tg_identity_hears(id) ? TG_OK : read_landmark_stats(ctx, path, id);
     if (s == TG_OK)
-        tg_poses_smooth(raw, id->poses, SMOOTH_WINDOW, id->pose);
-    tg_free(raw);
+        s = read_poses(ctx, path, id);
+    if (s == TG_OK)
+        s = read_eye_area(ctx, path, id);
     const tg_st_tensor *eyes = tg_st_find(st, "scene.eyes");
     if (s == TG_OK && eyes) {
         id->eyes = tg_alloc((size_t)id->poses * EYE_POINTS * 3 * sizeof *id->eyes);
@@ -121,15 +163,54 @@ static tg_status read_scene(tg_context *ctx, const char *path, tg_identity *id) 
     return s;
 }
 
+/* A configuration of the head; of the torso what is different, in the object "torso". */
+static tg_status read_vanilla(tg_context *ctx, const tg_json *render, const char *path,
+                              tg_identity *id) {
+    tg_vanilla_config head = tg_vanilla_config_defaults(), torso;
+    tg_status s = tg_vanilla_config_read(ctx, render, &head);
+    if (s == TG_OK)
+        s = tg_vanilla_load(ctx, id->file, "render.head.", &head, &id->head);
+    torso = head;
+    torso.cond_win_size = TORSO_AUDIO_WINDOW;
+    const tg_json *own = tg_json_get(render, "torso");
+    if (s == TG_OK && tg_json_is_object(own))
+        s = tg_vanilla_config_read(ctx, own, &torso);
+    if (s != TG_OK || !tg_st_find(id->file, "render.torso.model_coarse.density_linears.0.weight"))
+        return s;
+    if (!tg_st_find(id->file, "scene.torso_pose"))
+        return damaged(ctx, path, "tensor scene.torso_pose is missing",
+                       "the camera of the vanilla torso, [4,4]");
+    return tg_vanilla_load(ctx, id->file, "render.torso.", &torso, &id->torso);
+}
+
+static tg_status read_renderer(tg_context *ctx, const tg_json *render, const char *path,
+                               tg_identity *id) {
+    const char *renderer = tg_json_string(tg_json_get(render, "renderer"), "grid");
+    tg_status s;
+    if (strcmp(renderer, "vanilla") == 0) {
+        s = read_vanilla(ctx, render, path, id);
+    } else if (strcmp(renderer, "grid") == 0) {
+        tg_nerf_config nerf = tg_nerf_config_defaults();
+        s = tg_nerf_config_read(ctx, render, &nerf);
+        if (s == TG_OK)
+            s = tg_nerf_load(ctx, id->file, "render.head.", "render.torso.", &nerf, &id->nerf);
+    } else {
+        s = damaged(ctx, path, "its kind of renderer is not known", "grid or vanilla");
+    }
+    if (s != TG_OK)
+        return s;
+    int dim[3];
+    tg_condition_shape(id, dim);
+    if (!tg_identity_hears(id) && dim[2] != TG_MOTION_DIM)
+        return damaged(ctx, path, "the renderer is not driven by 68 landmarks", "cond_dim 204");
+    if (tg_identity_hears(id) && dim[2] == TG_MOTION_DIM)
+        return damaged(ctx, path, "the renderer is driven by landmarks", "windows of logits");
+    return TG_OK;
+}
+
 static tg_status read_networks(tg_context *ctx, const tg_json *config, const char *path,
                                tg_identity *id) {
-    tg_nerf_config nerf = tg_nerf_config_defaults();
-    tg_status s = tg_nerf_config_read(ctx, tg_json_get(config, "render"), &nerf);
-    if (s == TG_OK)
-        s = tg_nerf_load(ctx, id->file, "render.head.", "render.torso.", &nerf, &id->nerf);
-    if (s == TG_OK && (nerf.cond_dim != TG_MOTION_DIM || nerf.cond_win_size != 1))
-        s = damaged(ctx, path, "the renderer is not driven by 68 landmarks",
-                    "cond_dim 204, cond_win_size 1");
+    tg_status s = read_renderer(ctx, tg_json_get(config, "render"), path, id);
     const tg_json *postnet = tg_json_get(config, "postnet");
     if (s == TG_OK && postnet) {
         tg_postnet_config p;
@@ -146,13 +227,36 @@ static tg_status read_networks(tg_context *ctx, const tg_json *config, const cha
     return s;
 }
 
+tg_status tg_identity_open_voice(tg_context *ctx, tg_identity *id, const char *encoder) {
+    bool hears = tg_identity_hears(id);
+    /* an audio-driven person has an encoder in front, no motion model, and often not even that */
+    if (hears && !encoder && !tg_st_meta(id->file, TG_HUBERT_META) &&
+        !tg_json_get(id->config, "voice"))
+        return TG_OK;
+    return tg_voice_for(ctx, id->file, id->config, encoder, id->voice_path, sizeof id->voice_path,
+                        &id->hubert, hears ? NULL : &id->vae);
+}
+
+bool tg_identity_hears(const tg_identity *identity) {
+    return identity->system != TG_SYSTEM_GENEFACE;
+}
+
+/* Which system; false when it is not known. */
+static bool read_system(const char *name, tg_identity *id) {
+    for (int i = 0; tg_system_name((tg_system)i); i++)
+        if (strcmp(tg_system_name((tg_system)i), name) == 0) {
+            id->system = (tg_system)i;
+            return true;
+        }
+    return false;
+}
+
 tg_status tg_identity_open(tg_context *ctx, const char *path, const char *encoder, bool need_voice,
                            tg_identity **out) {
     *out = NULL;
     tg_identity *id = calloc(1, sizeof *id);
     if (!id)
         return tg_fail(ctx, TG_ENOMEM, "%s: out of memory", path);
-    tg_json *config = NULL;
     tg_status s = tg_st_open(ctx, path, &id->file);
     if (s == TG_OK) {
         const char *format = tg_st_meta(id->file, "talkgen.format");
@@ -166,28 +270,26 @@ tg_status tg_identity_open(tg_context *ctx, const char *path, const char *encode
                         "%s: identity format '%.32s' is newer than this program\n"
                         "  expected: format " TG_IDENTITY_FORMAT "\n  try: a newer talkgen",
                         path, format);
-        else if (strcmp(system, "geneface") != 0)
-            s = tg_fail(
-                ctx, TG_EMODEL,
-                "%s: system '%.32s' is not known\n  expected: geneface\n  try: a newer talkgen",
-                path, system);
+        else if (!read_system(system, id))
+            s = tg_fail(ctx, TG_EMODEL,
+                        "%s: system '%.32s' is not known\n"
+                        "  expected: geneface, radnerf or adnerf\n  try: a newer talkgen",
+                        path, system);
         else
-            s = tg_json_parse(ctx, text, strlen(text), path, &config);
+            s = tg_json_parse(ctx, text, strlen(text), path, &id->config);
         if (s == TG_EINPUT)
             s = tg_fail(ctx, TG_EMODEL, "%s", tg_message(ctx));
     }
     if (s == TG_OK)
-        s = read_geometry(ctx, config, path, id);
+        s = read_geometry(ctx, id->config, path, id);
     if (s == TG_OK)
-        s = read_motion_space(ctx, config, path, id);
+        s = read_motion_space(ctx, id->config, path, id);
     if (s == TG_OK)
         s = read_scene(ctx, path, id);
     if (s == TG_OK)
-        s = read_networks(ctx, config, path, id);
+        s = read_networks(ctx, id->config, path, id);
     if (s == TG_OK && need_voice)
-        s = tg_voice_for(ctx, id->file, config, encoder, id->voice_path, sizeof id->voice_path,
-                         &id->hubert, &id->vae);
-    tg_json_destroy(&config);
+        s = tg_identity_open_voice(ctx, id, encoder);
     if (s != TG_OK)
         tg_identity_close(&id);
     *out = id;
@@ -199,12 +301,17 @@ void tg_identity_close(tg_identity **identity) {
         return;
     tg_identity *id = *identity;
     tg_nerf_destroy(&id->nerf);
+    tg_vanilla_destroy(&id->head);
+    tg_vanilla_destroy(&id->torso);
     tg_hubert_destroy(&id->hubert);
     tg_vae_destroy(&id->vae);
     tg_postnet_destroy(&id->postnet);
+    tg_free(id->recorded);
     tg_free(id->pose);
     tg_free(id->eyes);
     tg_free(id->lle);
+    tg_free(id->eye_area);
+    tg_json_destroy(&id->config);
     tg_image_free(&id->background);
     tg_st_close(&id->file);
     free(id);

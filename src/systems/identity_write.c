@@ -14,9 +14,13 @@ static tg_json *describe(const tg_identity_parts *p) {
     tg_json_set_number(config, "focal_len", p->focal);
     tg_json_set_number(config, "cx", p->cx);
     tg_json_set_number(config, "cy", p->cy);
-    tg_json_set_string(config, "landmark_space", p->idexp ? "idexp" : "head");
-    tg_json_set_number(config, "clamp_std", p->clamp_std > 0 ? p->clamp_std : 2.5);
-    tg_json_set_number(config, "smooth", p->smooth < 0 ? 0 : p->smooth > 0 ? p->smooth : 0.2);
+    if (p->system == TG_SYSTEM_GENEFACE) {
+        tg_json_set_string(config, "landmark_space", p->idexp ? "idexp" : "head");
+        tg_json_set_number(config, "clamp_std", p->clamp_std > 0 ? p->clamp_std : 2.5);
+        tg_json_set_number(config, "smooth", p->smooth < 0 ? 0 : p->smooth > 0 ? p->smooth : 0.2);
+    }
+    if (p->pose_smooth > 0)
+        tg_json_set_number(config, "pose_smooth", p->pose_smooth);
     if (p->postnet)
         tg_postnet_config_write(tg_postnet_config_of(p->postnet),
                                 tg_json_set_object(config, "postnet"));
@@ -40,10 +44,15 @@ static bool add_scene(tg_st_writer *w, const tg_identity_parts *p, const uint8_t
                       size_t bytes) {
     int64_t lm[] = {TG_MOTION_POINTS, 3};
     return tg_st_add_meta(w, "talkgen.format", TG_IDENTITY_FORMAT) &&
-           tg_st_add_meta(w, "talkgen.system", "geneface") &&
+           tg_st_add_meta(w, "talkgen.system", tg_system_name(p->system)) &&
            (!p->lm_mean || tg_st_add_f32(w, "motion.lm_mean", TG_F32, 2, lm, p->lm_mean)) &&
-           add_motion(w, p) && tg_st_add_f32(w, "scene.mean", TG_F32, 2, lm, p->stats->mean) &&
-           tg_st_add_f32(w, "scene.std", TG_F32, 2, lm, p->stats->std) &&
+           add_motion(w, p) &&
+           (!p->stats || (tg_st_add_f32(w, "scene.mean", TG_F32, 2, lm, p->stats->mean) &&
+                          tg_st_add_f32(w, "scene.std", TG_F32, 2, lm, p->stats->std))) &&
+           (!p->torso_pose ||
+            tg_st_add_f32(w, "scene.torso_pose", TG_F32, 2, (int64_t[]){4, 4}, p->torso_pose)) &&
+           (!p->eye_area ||
+            tg_st_add_f32(w, "scene.eye_area", TG_F32, 1, &p->poses, p->eye_area)) &&
            tg_st_add_f32(w, "scene.poses", TG_F32, 3, (int64_t[]){p->poses, 4, 4}, p->pose) &&
            (!p->eyes || tg_st_add_f32(w, "scene.eyes", TG_F16, 3,
                                       (int64_t[]){p->poses, EYE_POINTS, 3}, p->eyes)) &&
@@ -83,4 +92,26 @@ tg_status tg_identity_write(tg_context *ctx, const char *path, const tg_identity
     tg_free(text);
     tg_free(png);
     return s;
+}
+
+tg_status tg_identity_add_grid(tg_context *ctx, const tg_nerf *nerf, tg_st_writer *w,
+                               tg_json *config) {
+    tg_json_set_string(config, "renderer", "grid");
+    tg_nerf_config_write(&nerf->config, config);
+    return tg_nerf_store(nerf, w, "render.head.", "render.torso.", TG_F32, false, 1)
+               ? TG_OK
+               : tg_fail(ctx, TG_ENOMEM, "out of memory for the renderer");
+}
+
+tg_status tg_identity_add_vanilla(tg_context *ctx, const tg_vanilla *head, const tg_vanilla *torso,
+                                  tg_st_writer *w, tg_json *config) {
+    tg_json_set_string(config, "renderer", "vanilla");
+    tg_json_set_number(config, "cond_dim", head->config.cond_dim);
+    tg_vanilla_config_write(&head->config, config);
+    if (torso)
+        tg_vanilla_config_write(&torso->config, tg_json_set_object(config, "torso"));
+    return tg_vanilla_store(head, w, "render.head.", TG_F32) &&
+                   (!torso || tg_vanilla_store(torso, w, "render.torso.", TG_F32))
+               ? TG_OK
+               : tg_fail(ctx, TG_ENOMEM, "out of memory for the renderer");
 }

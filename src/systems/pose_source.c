@@ -6,45 +6,83 @@
 #include <string.h>
 
 struct tg_pose_source {
-    const tg_identity *id;
     enum { REPLAY, STILL, ORBIT, FILE_POSES } kind;
-    tg_npy file;
+    int64_t poses;
+    const float *pose; /* [poses,4,4] */
+    float *smoothed;   /* owned, when the identity's own smoothing is not wanted */
+    tg_npy npy;
+    tg_transforms transforms;
 };
 
+static bool ends_in(const char *path, const char *end) {
+    size_t n = strlen(path), m = strlen(end);
+    return n > m && strcmp(path + n - m, end) == 0;
+}
+
+static tg_status read_file(tg_context *ctx, const char *path, tg_pose_source *s) {
+    if (ends_in(path, ".json")) {
+        tg_status status = tg_transforms_read(ctx, path, &s->transforms);
+        s->poses = s->transforms.frames;
+        s->pose = s->transforms.c2w;
+        return status;
+    }
+    tg_status status = tg_npy_read(ctx, path, &s->npy);
+    if (status != TG_OK)
+        return status;
+    bool ok = s->npy.ndim == 3 && s->npy.dim[0] >= 1 && s->npy.dim[1] == 4 && s->npy.dim[2] == 4;
+    for (int64_t i = 0; ok && i < s->npy.dim[0] * 16; i++)
+        ok = isfinite(s->npy.data[i]);
+    if (!ok)
+        return tg_fail(
+            ctx, TG_EINPUT,
+            "%s: these are no head poses\n  expected: finite camera-to-world matrices [T,4,4]\n"
+            "  try: talkgen motion --pose-out to see the form",
+            path);
+    s->poses = s->npy.dim[0];
+    s->pose = s->npy.data;
+    return TG_OK;
+}
+
+static tg_status recorded(tg_context *ctx, const tg_identity *id, int smooth, tg_pose_source *s) {
+    s->poses = id->poses;
+    s->pose = id->pose;
+    if (smooth == 0 || smooth == id->pose_smooth)
+        return TG_OK;
+    if (smooth < 1 || smooth > TG_MAX_SMOOTH || smooth % 2 == 0)
+        return tg_fail(
+            ctx, TG_EUSAGE,
+            "--pose-smooth %d is no window\n  expected: an odd number of frames, 1 to %d\n"
+            "  try: --pose-smooth 7",
+            smooth, TG_MAX_SMOOTH);
+    s->smoothed = tg_alloc((size_t)id->poses * 16 * sizeof *s->smoothed);
+    if (!s->smoothed)
+        return tg_fail(ctx, TG_ENOMEM, "out of memory for head poses");
+    tg_poses_smooth(id->recorded, id->poses, smooth, s->smoothed);
+    s->pose = s->smoothed;
+    return TG_OK;
+}
+
 tg_status tg_pose_source_open(tg_context *ctx, const tg_identity *identity, const char *spec,
-                              tg_pose_source **out) {
+                              int smooth, tg_pose_source **out) {
+    static const char *const kinds[] = {"replay", "still", "orbit"};
     *out = NULL;
     tg_pose_source *s = calloc(1, sizeof *s);
     if (!s)
         return tg_fail(ctx, TG_ENOMEM, "out of memory for head poses");
-    s->id = identity;
-    tg_status status = TG_OK;
-    if (strcmp(spec, "replay") == 0) {
-        s->kind = REPLAY;
-    } else if (strcmp(spec, "still") == 0) {
-        s->kind = STILL;
-    } else if (strcmp(spec, "orbit") == 0) {
-        s->kind = ORBIT;
-    } else if (!strchr(spec, '.') && !strchr(spec, '/')) {
-        status = tg_fail(
-            ctx, TG_EUSAGE,
-            "--pose '%s' is not known\n  expected: replay, still, orbit or a .npy file [T,4,4]\n"
-            "  try: --pose replay",
-            spec);
-    } else {
-        s->kind = FILE_POSES;
-        status = tg_npy_read(ctx, spec, &s->file);
-        bool ok = status == TG_OK && s->file.ndim == 3 && s->file.dim[0] >= 1 &&
-                  s->file.dim[1] == 4 && s->file.dim[2] == 4;
-        for (int64_t i = 0; ok && i < s->file.dim[0] * 16; i++)
-            ok = isfinite(s->file.data[i]);
-        if (status == TG_OK && !ok)
-            status = tg_fail(
-                ctx, TG_EINPUT,
-                "%s: these are no head poses\n  expected: finite camera-to-world matrices [T,4,4]\n"
-                "  try: talkgen motion --pose-out to see the form",
-                spec);
-    }
+    s->kind = REPLAY;
+    while (s->kind < FILE_POSES && strcmp(spec, kinds[s->kind]) != 0)
+        s->kind++;
+    tg_status status;
+    if (s->kind != FILE_POSES)
+        status = recorded(ctx, identity, smooth, s);
+    else if (strchr(spec, '.') || strchr(spec, '/'))
+        status = read_file(ctx, spec, s);
+    else
+        status = tg_fail(ctx, TG_EUSAGE,
+                         "--pose '%s' is not known\n"
+                         "  expected: replay, still, orbit, a .npy file [T,4,4] or a "
+                         "transforms_*.json\n  try: --pose replay",
+                         spec);
     if (status != TG_OK)
         tg_pose_source_close(&s);
     *out = s;
@@ -54,7 +92,9 @@ tg_status tg_pose_source_open(tg_context *ctx, const tg_identity *identity, cons
 void tg_pose_source_close(tg_pose_source **source) {
     if (!source || !*source)
         return;
-    tg_npy_free(&(*source)->file);
+    tg_npy_free(&(*source)->npy);
+    tg_transforms_free(&(*source)->transforms);
+    tg_free((*source)->smoothed);
     free(*source);
     *source = NULL;
 }
@@ -75,13 +115,13 @@ static void orbit(const float start[16], int64_t frame, float c2w[16]) {
 }
 
 void tg_pose_source_at(const tg_pose_source *s, int64_t frame, float c2w[16]) {
-    const float *pose = s->id->pose;
+    const float *pose = s->pose;
     switch (s->kind) {
     case REPLAY:
-        pose += 16 * tg_mirror_index(frame, s->id->poses);
+        pose += 16 * tg_mirror_index(frame, s->poses);
         break;
     case FILE_POSES:
-        pose = s->file.data + 16 * (frame < s->file.dim[0] ? frame : s->file.dim[0] - 1);
+        pose += 16 * (frame < s->poses ? frame : s->poses - 1);
         break;
     case ORBIT:
         orbit(pose, frame, c2w);

@@ -62,6 +62,12 @@ static tg_status score_frame(tg_context *ctx, const tg_identity *id, const tg_da
 tg_status tg_eval_portrait(tg_context *ctx, const tg_identity *identity, const char *dataset,
                            int64_t limit, tg_portrait_score *out) {
     memset(out, 0, sizeof *out);
+    if (!identity->nerf || tg_identity_hears(identity))
+        return tg_fail(ctx, TG_EUSAGE,
+                       "'%s' is not measured by its landmarks\n"
+                       "  expected: a person of system geneface with the grid renderer\n"
+                       "  try: a person made by talkgen train",
+                       identity->name);
     tg_dataset *data = NULL;
     tg_renderer *renderer = NULL;
     uint8_t *rgb = NULL;
@@ -80,6 +86,14 @@ tg_status tg_eval_portrait(tg_context *ctx, const tg_identity *identity, const c
         ssim = tg_alloc(pixels * sizeof *ssim);
         if (!rgb || !ssim)
             status = tg_fail(ctx, TG_ENOMEM, "%s: out of memory", dataset);
+    }
+    if (status == TG_OK) {
+        if (identity->nerf->config.smo_win_size != TG_COND_WINDOW ||
+            identity->nerf->config.cond_win_size != 1)
+            status = tg_fail(ctx, TG_EUSAGE,
+                             "'%s' sees other windows of landmarks\n  expected: 5 windows of 1\n"
+                             "  try: a person made by talkgen train",
+                             identity->name);
     }
     if (status == TG_OK) {
         tg_renderer_options o = tg_renderer_defaults(data->width, data->height, data->focal);

@@ -174,7 +174,7 @@ static void damaged_fields(void **state) {
         {"talkgen.system", NULL, "no talkgen identity"},
         {"talkgen.config", NULL, "no talkgen identity"},
         {"talkgen.format", "2", "newer than this program"},
-        {"talkgen.system", "adnerf", "system 'adnerf' is not known"},
+        {"talkgen.system", "facial", "system 'facial' is not known"},
         {"talkgen.config", "{\"width\":", "changed.ckpt"},
         {"talkgen.config", "{}", "picture size or focal length"},
         {"talkgen.config", "{\"width\":1e9,\"height\":32,\"focal_len\":99}", "picture size"},

@@ -1,0 +1,21 @@
+/* The loop over the frames of a clip, shared by all systems that render with a NeRF; private. */
+#ifndef TG_SYSTEMS_PORTRAIT_H
+#define TG_SYSTEMS_PORTRAIT_H
+
+#include "systems/condition.h"
+
+/* Renders every frame of the condition (borrowed) with its pose and writes it; `audio` (or NULL)
+ * becomes the sound. */
+tg_status tg_portrait_render(tg_context *ctx, const tg_identity *identity, tg_condition *condition,
+                             const tg_portrait_options *options, const char *audio, double start_s,
+                             double duration_s, tg_synth_report *report);
+
+/* The systems: which blocks, in which order. */
+tg_status tg_geneface_synthesize(tg_context *ctx, const tg_identity *identity,
+                                 const tg_synth_options *options, tg_synth_report *report);
+tg_status tg_radnerf_synthesize(tg_context *ctx, const tg_identity *identity,
+                                const tg_synth_options *options, tg_synth_report *report);
+tg_status tg_adnerf_synthesize(tg_context *ctx, const tg_identity *identity,
+                               const tg_synth_options *options, tg_synth_report *report);
+
+#endif
