@@ -238,6 +238,11 @@ tg_status tg_torch_load(tg_context *ctx, const tg_torch *file, const tg_torch_va
  * Data stays in the file, which must stay open; what is no tensor is left out. */
 tg_status tg_st_from_torch(tg_context *ctx, const tg_torch *file, const tg_torch_value *dict,
                            tg_st **out);
+/* The same under other names, "" = left out. */
+enum { TG_ST_NAME_ROOM = 512 };
+typedef void tg_st_rename_fn(void *user, const char *name, char out[TG_ST_NAME_ROOM]);
+tg_status tg_st_from_torch_as(tg_context *ctx, const tg_torch *file, const tg_torch_value *dict,
+                              tg_st_rename_fn *rename, void *user, tg_st **out);
 
 /* ---- audio ------------------------------------------------------------------------ */
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_BYTES = 512, MAX_TENSORS = 1 << 20 };
+enum { NAME_BYTES = TG_ST_NAME_ROOM, MAX_TENSORS = 1 << 20 };
 
 typedef struct {
     tg_context *ctx;
@@ -16,6 +16,8 @@ typedef struct {
     tg_arena *copies;
     size_t copied, limit; /* bytes of tensors that are not in C order in the file */
     char name[NAME_BYTES];
+    tg_st_rename_fn *rename; /* or NULL */
+    void *user;
 } flattener;
 
 static bool in_c_order(const tg_torch_tensor *t) {
@@ -34,6 +36,14 @@ static tg_status no_memory(const flattener *f) {
 }
 
 static tg_status add_tensor(flattener *f, const tg_torch_tensor *t) {
+    char other[NAME_BYTES] = "";
+    const char *name = f->rename ? other : f->name;
+    if (f->rename) {
+        f->rename(f->user, f->name, other);
+        if (!*other) {
+            return TG_OK;
+        }
+    }
     if (f->count == MAX_TENSORS) {
         return tg_fail(f->ctx, TG_EMODEL,
                        "%s: more than %d tensors\n  expected: a checkpoint\n"
@@ -75,7 +85,7 @@ static tg_status add_tensor(flattener *f, const tg_torch_tensor *t) {
         data = copy;
     }
     tg_st_tensor *out = &f->tensors[f->count];
-    *out = (tg_st_tensor){.name = tg_arena_strdup(f->copies, f->name),
+    *out = (tg_st_tensor){.name = tg_arena_strdup(f->copies, name),
                           .dtype = t->dtype,
                           .ndim = t->ndim,
                           .data = data,
@@ -115,7 +125,13 @@ static tg_status flatten(flattener *f, const tg_torch_value *dict) {
 
 tg_status tg_st_from_torch(tg_context *ctx, const tg_torch *file, const tg_torch_value *dict,
                            tg_st **out) {
-    flattener f = {.ctx = ctx, .file = file, .limit = file->map.bytes};
+    return tg_st_from_torch_as(ctx, file, dict, NULL, NULL, out);
+}
+
+tg_status tg_st_from_torch_as(tg_context *ctx, const tg_torch *file, const tg_torch_value *dict,
+                              tg_st_rename_fn *rename, void *user, tg_st **out) {
+    flattener f = {
+        .ctx = ctx, .file = file, .limit = file->map.bytes, .rename = rename, .user = user};
     *out = NULL;
     f.copies = tg_arena_create(0);
     tg_status status = f.copies ? flatten(&f, dict) : no_memory(&f);

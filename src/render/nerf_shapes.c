@@ -123,6 +123,15 @@ static void read_volume(reader *r, tg_nerf_config *config) {
     if (grid != NULL && grid->ndim == 2 && grid->dim[1] >= 512 && grid->dim[1] <= 1 << 27) {
         config->grid_size = (int)lround(cbrt((double)grid->dim[1]));
     }
+    /* RAD-NeRF's best files keep only the bits, those of all cascades */
+    const tg_st_tensor *bits = find(r, "density_bitfield");
+    if (grid == NULL && bits != NULL && bits->bytes >= 64 && bits->bytes <= (size_t)1 << 26) {
+        int cascades = 1;
+        while (cascades < 8 && (float)(1 << (cascades - 1)) < config->bound) {
+            cascades++;
+        }
+        config->grid_size = (int)lround(cbrt(8 * (double)bits->bytes / cascades));
+    }
 }
 
 static void read_condition(reader *r, tg_nerf_config *config) {
@@ -146,6 +155,10 @@ tg_status tg_nerf_config_from(tg_context *ctx, const tg_st *st, const char *head
     c.individual_embedding_num = size_of(&r, "individual_embeddings", 2, 0);
     c.individual_embedding_dim = size_of(&r, "individual_embeddings", 2, 1);
     read_grid(&r, "position_embedder.offsets", &c.num_levels, &c.log2_hashmap_size);
+    if (r.status == TG_OK) { /* what is left of the density network's input */
+        c.eye_dim =
+            size_of(&r, "sigma_net.net.0.weight", 2, 1) - 2 * c.num_levels * TG_GRID_FEATURES;
+    }
     read_volume(&r, &c);
     c.torso = find(&r, "torso_embedder.embeddings") != NULL;
     c.torso_head_aware = c.torso && find(&r, "head_color_weights_encoder.0.weight") != NULL;

@@ -100,6 +100,73 @@ static void range_of(const tg_motion_options *o, int64_t *first, int64_t *frames
         *frames = 1;
 }
 
+/* ---- heard ---- */
+
+typedef struct {
+    tg_wave16k *wave;
+    tg_features *features;
+    const float *rows; /* of the current window, not yet given */
+    int64_t left;
+} heard;
+
+static tg_status read_heard(tg_context *ctx, void *user, float *row, bool *done) {
+    heard *h = user;
+    if (h->left == 0) {
+        tg_status s = tg_features_next(ctx, h->features, &h->rows, &h->left);
+        if (s != TG_OK)
+            return s;
+    }
+    *done = h->left == 0;
+    if (*done)
+        return TG_OK;
+    const int width = tg_features_dim(h->features);
+    memcpy(row, h->rows, (size_t)width * sizeof *row);
+    h->rows += width;
+    h->left--;
+    return TG_OK;
+}
+
+static void close_heard(void *user) {
+    heard *h = user;
+    tg_features_close(&h->features);
+    tg_wave16k_close(&h->wave);
+    free(h);
+}
+
+static tg_status hear(tg_context *ctx, const tg_identity *id, const tg_motion_options *o,
+                      const int dim[3], tg_condition **out) {
+    heard *h = calloc(1, sizeof *h);
+    if (!h)
+        return tg_fail(ctx, TG_ENOMEM, "%s: out of memory", o->audio);
+    tg_wave_range range = {o->start_s, o->duration_s};
+    tg_wave_stats stats = {0};
+    tg_status s = tg_wave16k_open(ctx, o->audio, &range, &h->wave);
+    if (s == TG_OK)
+        s = tg_wave16k_stats(ctx, h->wave, &stats);
+    if (s == TG_OK)
+        s = tg_features_open_logits(ctx, id->hubert, h->wave, &h->features);
+    if (s == TG_OK && tg_features_dim(h->features) != dim[2])
+        s = tg_fail(
+            ctx, TG_EMODEL,
+            "%s: this encoder gives %d logits\n  expected: %d, which '%s' was trained with\n"
+            "  try: another --encoder, or --features aud.npy",
+            *id->voice_path ? id->voice_path : id->name, tg_features_dim(h->features), dim[2],
+            id->name);
+    if (s != TG_OK) {
+        close_heard(h);
+        return s;
+    }
+    tg_condition_rows rows = {.windows = dim[0],
+                              .size = dim[1],
+                              .width = dim[2],
+                              .rows_per_frame = ROWS_PER_FRAME,
+                              .frames = tg_wave_video_frames(stats.samples),
+                              .read = read_heard,
+                              .close = close_heard,
+                              .user = h};
+    return tg_condition_open(ctx, &rows, out);
+}
+
 tg_status tg_condition_of_speech(tg_context *ctx, const tg_identity *id, const tg_motion_options *o,
                                  tg_condition **out) {
     *out = NULL;
@@ -113,6 +180,8 @@ tg_status tg_condition_of_speech(tg_context *ctx, const tg_identity *id, const t
             tg_condition_limit(*out, most);
         return s;
     }
+    if (id->hubert)
+        return hear(ctx, id, o, dim, out);
     const bool adnerf = id->system == TG_SYSTEM_ADNERF;
     return tg_fail(
         ctx, TG_EUSAGE,
