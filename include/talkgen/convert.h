@@ -36,7 +36,19 @@ typedef struct {
 } tg_convert_options;
 tg_convert_options tg_convert_defaults(void);
 
-/* A HuBERT or wav2vec2 checkpoint of the Hugging Face hub. */
+/* Which published model a file is, by the names in it: "GeneFace postnet", "AD-NeRF head",
+ * "HuBERT encoder", "talkgen identity", ..., "unknown". */
+const char *tg_torch_guess(const tg_torch_value *root);
+const char *tg_st_guess(const tg_st *st);
+/* What takes a file of that kind, for a message ("talkgen convert adnerf --head FILE"); NULL. */
+const char *tg_convert_command(const char *kind);
+
+/* A HuBERT or wav2vec2 checkpoint of the Hugging Face hub, base or large, to an encoder file:
+ * metadata talkgen.kind "encoder", talkgen.speech, talkgen.hash; float32 tensors speech.*, with
+ * speech.lm_head.* of CTC models. The shape is that of the tensors; strides, heads and the order of
+ * norms come from `config`, else from config.json beside the weights, else from the published
+ * models (heads of 64, strides 5 2 2 2 2 2 2, pre-LN where every convolution has a layer norm).
+ * One tensor at a time is in memory. TG_EMODEL names the tensor that is missing or misshapen. */
 tg_status tg_convert_hubert(tg_context *ctx, const tg_convert_options *options);
 /* GeneFace: flow VAE and postnet from the postnet's checkpoint, RAD-NeRF or vanilla renderer. */
 tg_status tg_convert_geneface(tg_context *ctx, const tg_convert_options *options);

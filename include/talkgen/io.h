@@ -144,6 +144,8 @@ bool tg_st_add_meta(tg_st_writer *w, const char *key, const char *value);
 bool tg_st_add_hash(tg_st_writer *w);
 tg_status tg_st_write(tg_context *ctx, tg_st_writer *w, const char *path);
 
+/* The tensor of parameter prefix + name, under the newer names of weight norm too; NULL. */
+const tg_st_tensor *tg_st_find_param(const tg_st *st, const char *prefix, const char *name);
 /* Every parameter and buffer of `set` from tensors named prefix + name. Missing or misshapen:
  * TG_EMODEL. Accepts weight_norm's newer names (parametrizations.weight.original0/1). */
 tg_status tg_params_load(tg_context *ctx, tg_params *set, const tg_st *st, const char *prefix);

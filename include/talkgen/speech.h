@@ -160,6 +160,8 @@ double tg_hubert_flop_per_second(const tg_hubert_config *config);
 typedef struct tg_hubert tg_hubert;
 /* Parameters are zero until tg_hubert_init or a load. */
 tg_status tg_hubert_create(tg_context *ctx, const tg_hubert_config *config, tg_hubert **out);
+/* Names and shapes of its parameters, which have no memory (tg_params_defer). */
+tg_status tg_hubert_outline(tg_context *ctx, const tg_hubert_config *config, tg_hubert **out);
 void tg_hubert_destroy(tg_hubert **model);
 const tg_hubert_config *tg_hubert_config_of(const tg_hubert *model);
 tg_params *tg_hubert_params(tg_hubert *model); /* published names, without "hubert." */

@@ -2,29 +2,14 @@
 #include "cli/commands.h"
 #include "cli/info_torch.h"
 
-#include "talkgen/io.h"
+#include "talkgen/convert.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Guess of what the file is for, from metadata or tensor names. */
-static const char *kind_of(const tg_st *st) {
-    const char *kind = tg_st_meta(st, "talkgen.kind");
-    if (kind)
-        return kind;
-    if (tg_st_meta(st, "talkgen.system"))
-        return "identity";
-    if (tg_st_find(st, "position_embedder.embeddings"))
-        return "RAD-NeRF renderer";
-    if (tg_st_find(st, "encoder.pos_conv_embed.conv.bias") ||
-        tg_st_find(st, "hubert.encoder.pos_conv_embed.conv.bias"))
-        return "HuBERT encoder";
-    return "unknown";
-}
-
 static void print_json(const tg_st *st, tg_json *root) {
     tg_json_set_string(root, "file", tg_st_path(st));
-    tg_json_set_string(root, "kind", kind_of(st));
+    tg_json_set_string(root, "kind", tg_st_guess(st));
     tg_json *meta = tg_json_set_object(root, "metadata");
     for (int i = 0; i < tg_st_meta_count(st); i++) {
         const char *value, *key = tg_st_meta_at(st, i, &value);
@@ -48,7 +33,7 @@ static void print_json(const tg_st *st, tg_json *root) {
 
 static void print_table(const tg_st *st) {
     double bytes = 0, numbers = 0;
-    printf("%s: %s\n", tg_st_path(st), kind_of(st));
+    printf("%s: %s\n", tg_st_path(st), tg_st_guess(st));
     for (int i = 0; i < tg_st_meta_count(st); i++) {
         const char *value, *key = tg_st_meta_at(st, i, &value);
         printf("  %-24s %s\n", key, value);
@@ -70,15 +55,40 @@ static void print_table(const tg_st *st) {
            bytes / (1 << 20));
 }
 
+static tg_status check_hash(tg_context *ctx, const tg_st *st) {
+    const char *stated = tg_st_stated_hash(st);
+    char found[33];
+    if (!stated)
+        return tg_fail(ctx, TG_EMODEL,
+                       "%s: it states no hash to check\n  expected: metadata %s of 32 hex digits\n"
+                       "  try: a file made by talkgen convert hubert",
+                       tg_st_path(st), TG_ST_HASH);
+    tg_status s = tg_st_hash(ctx, st, found);
+    if (s == TG_OK && strcmp(found, stated) != 0)
+        s = tg_fail(ctx, TG_EMODEL,
+                    "%s: its data has md5 %s\n  expected: %s, as its metadata %s says\n"
+                    "  try: copy or make the file again",
+                    tg_st_path(st), found, stated, TG_ST_HASH);
+    return s;
+}
+
 tg_status cmd_info(tg_context *ctx, const cli_args *args) {
     if (args->word_count < 1)
         return tg_fail(
             ctx, TG_EUSAGE,
             "no file\n  expected: talkgen info FILE\n  try: talkgen info models/demo.ckpt");
-    if (tg_torch_recognise(args->words[0]))
+    if (!args->check && tg_torch_recognise(args->words[0]))
         return info_torch(ctx, args->words[0], args->json);
     tg_st *st = NULL;
     tg_status s = tg_st_open(ctx, args->words[0], &st);
+    if (s == TG_OK && args->check) {
+        s = check_hash(ctx, st);
+        if (s == TG_OK)
+            printf("%s: its data has the hash it states, %s\n", tg_st_path(st),
+                   tg_st_stated_hash(st));
+        tg_st_close(&st);
+        return s;
+    }
     if (s == TG_OK && args->json) {
         tg_json *root = tg_json_new_object();
         if (root)

@@ -16,6 +16,13 @@ static tg_status check_output(tg_context *ctx, const cli_args *args) {
     return s;
 }
 
+/* Video frame i takes row 2 i, as GeneFace's networks do. */
+static int64_t even_rows(float *rows, int64_t n, int width) {
+    for (int64_t i = 1; 2 * i < n; i++)
+        memcpy(rows + i * width, rows + 2 * i * width, sizeof *rows * (size_t)width);
+    return (n + 1) / 2;
+}
+
 tg_status cmd_features(tg_context *ctx, const cli_args *args) {
     tg_status s = cli_need(ctx, args->audio, "audio", "the speech");
     if (s == TG_OK && !args->identity && !args->encoder)
@@ -37,16 +44,24 @@ tg_status cmd_features(tg_context *ctx, const cli_args *args) {
     tg_wave_range range = {args->start_s, args->duration_s};
     if (s == TG_OK)
         s = tg_wave16k_open(ctx, args->audio, &range, &wave);
+    tg_features *features = NULL;
+    if (s == TG_OK)
+        s = (args->logits ? tg_features_open_logits : tg_features_open)(
+            ctx, person ? person->hubert : hubert, wave, &features);
     float *rows = NULL;
     int64_t n = 0;
     if (s == TG_OK)
-        s = tg_features_read_all(ctx, person ? person->hubert : hubert, wave, &rows, &n);
+        s = tg_features_collect(ctx, features, &rows, &n);
     if (s == TG_OK) {
-        int width = tg_hubert_config_of(person ? person->hubert : hubert)->hidden_size;
+        int width = tg_features_dim(features);
+        if (args->frames25)
+            n = even_rows(rows, n, width);
         s = tg_npy_write(ctx, args->output, 2, (int64_t[]){n, width}, rows);
         if (s == TG_OK)
-            printf("%s: [%lld,%d] at 50 Hz\n", args->output, (long long)n, width);
+            printf("%s: [%lld,%d] at %d Hz\n", args->output, (long long)n, width,
+                   args->frames25 ? 25 : 50);
     }
+    tg_features_close(&features);
     tg_free(rows);
     tg_wave16k_close(&wave);
     tg_hubert_destroy(&hubert);

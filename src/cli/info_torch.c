@@ -1,6 +1,7 @@
 /* What is inside a published checkpoint, before anything is converted. */
 #include "cli/info_torch.h"
 
+#include "talkgen/convert.h"
 #include "talkgen/io.h"
 
 #include <stdio.h>
@@ -8,56 +9,6 @@
 
 /* Of a long list (the samples of a data set) only the first elements are shown. */
 enum { LONG_LIST = 8, SHOWN = 2, PATH_BYTES = 1024 };
-
-/* ---- which system ------------------------------------------------------------------------ */
-
-static bool has(const tg_torch_value *v, const char *key) {
-    return tg_torch_get(v, key) != NULL;
-}
-
-/* GeneFace: one state dict for each network of the task that was trained. */
-static const char *geneface_kind(const tg_torch_value *children) {
-    const tg_torch_value *model = tg_torch_get(children, "model");
-    if (has(children, "disc_model") || has(model, "block1.0.conv_block.0.weight"))
-        return "GeneFace postnet";
-    if (has(model, "vae.decoder.pre_net.0.weight"))
-        return "GeneFace audio-to-motion VAE";
-    if (has(model, "hubert_encoder.0.conv_block.0.weight"))
-        return "GeneFace SyncNet";
-    if (has(model, "torso_embedder.embeddings"))
-        return "GeneFace RAD-NeRF renderer, head and torso";
-    if (has(model, "position_embedder.embeddings"))
-        return "GeneFace RAD-NeRF renderer, head";
-    if (has(children, "head_model"))
-        return "GeneFace vanilla NeRF renderer, torso";
-    if (has(model, "model_coarse.density_linears.0.weight"))
-        return has(model, "lm_encoder.encoder_conv.0.weight")
-                   ? "GeneFace vanilla NeRF renderer, head"
-                   : "GeneFace's AD-NeRF renderer, head";
-    return "GeneFace checkpoint of an unknown task";
-}
-
-static const char *kind_of(const tg_torch_value *root) {
-    static const char *const prefixes[] = {"", "hubert.", "wav2vec2."};
-    const tg_torch_value *children = tg_torch_get(root, "state_dict");
-    const tg_torch_value *model = tg_torch_get(root, "model");
-    if (has(root, "network_fn_state_dict"))
-        return has(root, "network_audattnet_state_dict") ? "AD-NeRF head" : "AD-NeRF torso";
-    if (has(model, "encoder_ambient.embeddings"))
-        return has(model, "torso_encoder.embeddings") ? "RAD-NeRF head and torso" : "RAD-NeRF head";
-    if (children && tg_torch_count(children) > 0 &&
-        tg_torch_kind_of(tg_torch_at(children, 0)) == TG_TORCH_DICT)
-        return geneface_kind(children);
-    if (has(root, "train_samples") && has(root, "idexp_lm3d_mean"))
-        return "GeneFace data set of one person";
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
-        char key[96];
-        snprintf(key, sizeof key, "%sencoder.pos_conv_embed.conv.bias", prefixes[i]);
-        if (has(root, key))
-            return prefixes[i][0] == 'w' ? "wav2vec2 encoder" : "HuBERT encoder";
-    }
-    return tg_torch_tensor_of(root) ? "one array" : "unknown";
-}
 
 /* ---- text --------------------------------------------------------------------------------- */
 
@@ -230,7 +181,7 @@ static tg_status print_json(tg_context *ctx, const tg_torch *file) {
     tg_json *root = tg_json_new_object();
     tg_json_set_string(root, "file", tg_torch_path(file));
     tg_json_set_string(root, "container", tg_torch_container(file));
-    tg_json_set_string(root, "kind", kind_of(tg_torch_root(file)));
+    tg_json_set_string(root, "kind", tg_torch_guess(tg_torch_root(file)));
     json_lists j = {.tensors = tg_json_set_array(root, "tensors"),
                     .values = tg_json_set_array(root, "values"),
                     .lists = tg_json_set_array(root, "lists")};
@@ -254,7 +205,7 @@ tg_status info_torch(tg_context *ctx, const char *path, bool json) {
         const tg_torch_value *root = tg_torch_root(file);
         totals sum = {0};
         count_tensors(root, &sum);
-        printf("%s: %s (%s, ", path, kind_of(root), tg_torch_container(file));
+        printf("%s: %s (%s, ", path, tg_torch_guess(root), tg_torch_container(file));
         print_value(root);
         puts(")");
         print_tree(root, 1);

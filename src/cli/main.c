@@ -21,8 +21,8 @@ static const cli_command commands[] = {
      "frame hash.",
      "audio features identity output " LOOK " " SAMPLE " " SHARED, 0, cmd_synth},
     {"features", "--audio FILE --identity FILE -o FILE.npy", "speech features, 50 rows per second",
-     "Writes float32 [rows,width]. --encoder takes a voice file without an identity.",
-     "audio identity encoder output start duration " SHARED, 0, cmd_features},
+     "Writes float32 [rows,width]. --encoder takes a voice or encoder file without an identity.",
+     "audio identity encoder output start duration logits frames25 " SHARED, 0, cmd_features},
     {"motion", "--audio FILE | --features FILE.npy --identity FILE -o FILE.npy",
      "landmarks, 25 frames per second",
      "Writes float32 [frames,68,3]: absolute points in head coordinates, 1 = 1 dm, blinks "
@@ -60,7 +60,11 @@ static const cli_command commands[] = {
      "corpus  -o DIR     many speakers: sound, phones, landmarks",
      "actor character output size seconds frames hours speaker viseme heldout-voices seed " SHARED,
      1, cmd_studio},
-    {"info", "FILE", "what is inside a checkpoint", NULL, "json", 1, cmd_info},
+    {"info", "FILE", "what is inside a checkpoint",
+     "--check reads all of a file that states a hash (talkgen convert hubert) and compares: exit 4 "
+     "when "
+     "it is another one.",
+     "json check", 1, cmd_info},
     {"eval", "psnr|lipsync|lips [options]", "measure",
      "psnr     --identity FILE --data DIR   held-out frames: PSNR and SSIM by region, and the "
      "control\n"

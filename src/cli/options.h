@@ -29,6 +29,8 @@ typedef struct cli_args {
     const char *actor, *character, *speaker, *viseme;
     double seconds, hours;
     int frames;
+    bool logits, frames25; /* features */
+    bool check;            /* info */
     /* convert */
     const char *weights, *hubert, *postnet, *head, *torso, *checkpoint, *dataset, *config, *name;
     bool embed;

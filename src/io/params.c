@@ -43,6 +43,11 @@ static bool name_in_file(const tg_st *st, const char *prefix, const char *name, 
     return true;
 }
 
+const tg_st_tensor *tg_st_find_param(const tg_st *st, const char *prefix, const char *name) {
+    char full[512];
+    return name_in_file(st, prefix, name, full, sizeof full) ? tg_st_find(st, full) : NULL;
+}
+
 static void release(void *owner) {
     tg_st *st = owner;
     tg_st_close(&st);

@@ -149,6 +149,10 @@ tg_status tg_hubert_create(tg_context *ctx, const tg_hubert_config *config, tg_h
     return create(ctx, config, false, out);
 }
 
+tg_status tg_hubert_outline(tg_context *ctx, const tg_hubert_config *config, tg_hubert **out) {
+    return create(ctx, config, true, out);
+}
+
 void tg_hubert_destroy(tg_hubert **model) {
     if (*model != NULL) {
         tg_params_destroy(&(*model)->params);
