@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define SHARED "threads cpu-level progress overwrite"
-#define SAMPLE "seed clip-id temperature latent eyes encoder start duration"
+#define SAMPLE "seed clip-id temperature latent eyes clamp-std smooth lle encoder start duration"
 #define LOOK                                                                                       \
     "size fps pose pose-smooth background crf pose-out eye-area eye-smooth march torso-features"
 

@@ -63,6 +63,14 @@ static const option table[] = {
     {"clip-id", 0, TEXT, AT(clip_id), 0, 0, "ID", "name that the random numbers depend on"},
     {"temperature", 0, REAL, AT(temperature), 0, 4, "X",
      "spread of the sampled motion, 0 = the mean"},
+    {"clamp-std", 0, REAL, AT(clamp_std), 0, 100, "X",
+     "limit of the landmarks in deviations of the person, 0 = none; as the identity says, else "
+     "2.5"},
+    {"smooth", 0, REAL, AT(smooth), 0, 0.99, "X",
+     "share of the frame before in every frame; as the identity says, else 0.2"},
+    {"lle", 0, REAL, AT(lle), 0, 1, "X",
+     "draw face and eyes, not the mouth, into the recording's own motion: 0 = not at all, 1 = "
+     "fully"},
     {"crf", 0, COUNT, AT(crf), 1, 51, "N", "quality of H.264, lower is better"},
     {"threads", 't', COUNT, AT(threads), 0, 1024, "N", "worker threads, 0 = all processors"},
     {"cpu-level", 0, TEXT, AT(cpu_level), 0, 0, "portable|avx2|avx512|avx512bf16",
@@ -122,6 +130,7 @@ void cli_defaults(cli_args *args) {
     args->seed = 42;
     args->clip_id = "";
     args->temperature = 0.3;
+    args->clamp_std = args->smooth = -1; /* the identity's */
     args->crf = 18;
     args->progress = "auto";
     args->seconds = 200;
@@ -364,7 +373,7 @@ void cli_print_options(const cli_command *command) {
             snprintf(shown, sizeof shown, " [%s]", *(const char *const *)field);
         else if (o->kind == COUNT)
             snprintf(shown, sizeof shown, " [%d]", *(const int *)field);
-        else if ((o->kind == REAL || o->kind == SECONDS) && *(const double *)field != 0)
+        else if ((o->kind == REAL || o->kind == SECONDS) && *(const double *)field > 0)
             snprintf(shown, sizeof shown, " [%g]", *(const double *)field);
         else if (o->kind == SEED)
             snprintf(shown, sizeof shown, " [%llu]", (unsigned long long)live.seed);

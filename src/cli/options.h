@@ -18,6 +18,8 @@ typedef struct cli_args {
     bool seed_random;
     const char *clip_id;
     double temperature;
+    double clamp_std, smooth; /* -1 = not given */
+    double lle;
     int crf;
     int threads; /* 0 = all processors */
     const char *cpu_level, *progress;

@@ -1,6 +1,7 @@
 /* From the command line to the options of the systems. */
 #include "cli/portrait.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,7 +14,12 @@ tg_status cli_motion_options(tg_context *ctx, const cli_args *args, tg_motion_op
                                .clip_id = args->clip_id,
                                .temperature = (float)args->temperature,
                                .latent = args->latent,
-                               .raw = args->raw};
+                               .raw = args->raw,
+                               .lle = (float)args->lle};
+    if (args->clamp_std >= 0)
+        out->clamp_std = args->clamp_std > 0 ? (float)args->clamp_std : INFINITY;
+    if (args->smooth >= 0)
+        out->smooth = args->smooth > 0 ? (float)args->smooth : -1;
     if (strcmp(args->eyes, "replay") == 0)
         out->eyes = TG_EYES_REPLAY;
     else if (strcmp(args->eyes, "still") == 0)
