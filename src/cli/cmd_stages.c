@@ -136,8 +136,9 @@ tg_status cmd_motion(tg_context *ctx, const cli_args *args) {
     if (s == TG_OK)
         s = tg_npy_write(ctx, args->output, 3, (int64_t[]){frames, TG_MOTION_POINTS, 3}, landmarks);
     if (s == TG_OK)
-        printf("%s: [%lld,68,3] at 25 fps, seed %llu\n", args->output, (long long)frames,
-               (unsigned long long)args->seed);
+        printf("%s: [%lld,68,3] at 25 fps, seed %llu%s\n", args->output, (long long)frames,
+               (unsigned long long)args->seed,
+               person->idexp ? ", displacements (landmark space idexp)" : "");
     tg_free(landmarks);
     tg_motion_source_close(&source);
     tg_identity_close(&person);

@@ -26,7 +26,8 @@ static const cli_command commands[] = {
     {"motion", "--audio FILE | --features FILE.npy --identity FILE -o FILE.npy",
      "landmarks, 25 frames per second",
      "Writes float32 [frames,68,3]: absolute points in head coordinates, 1 = 1 dm, blinks "
-     "included.",
+     "included; for an identity of landmark space idexp, displacements from a mean face nobody "
+     "has.",
      "audio features identity output raw pose pose-smooth pose-out " SAMPLE " " SHARED, 0,
      cmd_motion},
     {"render", "--motion FILE.npy | --features FILE.npy --identity FILE -o OUT",
@@ -103,7 +104,8 @@ static const char formats_text[] =
     "320j+400 at 16 kHz\n"
     "landmarks    float32 .npy [frames,68,3], 25 per second, iBUG order, head coordinates (y up, z "
     "forward,\n"
-    "             x to the subject's left), 1 = 1 dm\n"
+    "             x to the subject's left), 1 = 1 dm; displacements where an identity's "
+    "landmark_space is idexp\n"
     "head pose    float32 .npy [frames,4,4], camera-to-world in head coordinates, metres, camera "
     "looks down -z\n"
     "phones       JSON [[name, start_s, end_s], ...], ARPAbet without stress, SIL for silence\n"

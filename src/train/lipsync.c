@@ -395,6 +395,9 @@ static tg_status read_clip(tg_context *ctx, const tg_lipsync_clip *clip, tg_npy 
     return s;
 }
 
+/* dm between the outer corners of the eyes; even a child's are 0.7 apart. */
+static const double SMALLEST_EYES = 0.3;
+
 /* Adds a clip to the three rankings: the motion, an energy envelope, a 4 Hz swing. */
 static tg_status add_clip(tg_context *ctx, const tg_lipsync_clip *clip, double fps, verdicts v[3],
                           track t[3], double *gap95) {
@@ -410,13 +413,21 @@ static tg_status add_clip(tg_context *ctx, const tg_lipsync_clip *clip, double f
         double eyes = 0, unused, p95 = 0;
         for (int64_t i = 0; i < n; i++)
             eyes += distance(motion.data + i * DIM, 36, 45) / (double)n;
+        if (eyes < SMALLEST_EYES)
+            s = tg_fail(ctx, TG_EINPUT,
+                        "%s: its eyes are %.3g apart, these are no points of a face\n"
+                        "  expected: absolute landmarks in dm; displacements, which identities of "
+                        "landmark space idexp make, have no lips to measure\n"
+                        "  try: talkgen motion with another identity",
+                        clip->motion, eyes);
         for (int64_t i = 0; i < n; i++) {
             const float *f = motion.data + i * DIM;
             gap[i] = (distance(f, 61, 67) + distance(f, 62, 66) + distance(f, 63, 65)) / 3;
             width[i] = distance(f, 48, 54) / eyes;
             flat[i] = 1;
         }
-        s = loudness(ctx, clip->audio, n, fps, rms, other);
+        if (s == TG_OK)
+            s = loudness(ctx, clip->audio, n, fps, rms, other);
         bool ok = s != TG_OK || judge(gap, width, rms, n, phones, fps, &v[0], &t[0], &p95);
         for (int64_t i = 0; i < n; i++)
             other[i] = sqrt(rms[i]);

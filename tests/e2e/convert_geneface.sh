@@ -50,6 +50,9 @@ grep -q 'render.torso.torso_individual_codes  *F32  *\[1,8\]' info.txt || tell "
 run -a speech.wav -i tiny.ckpt -o a.framemd5
 [ "$(grep -vc '^#' a.framemd5)" = 20 ] || tell "$(grep -vc '^#' a.framemd5) frames instead of 20, beyond the 8 poses"
 run motion -a speech.wav -i tiny.ckpt -o m.npy
+says "displacements" out.txt
+echo '[["AA",0,0.4],["M",0.4,0.8]]' >phones.json
+expect 3 idexp "$talkgen" eval lipsync --motion m.npy --phones phones.json --audio speech.wav
 run render --motion m.npy -i tiny.ckpt -o stages.framemd5
 same a.framemd5 stages.framemd5
 run features -a speech.wav -i tiny.ckpt -o f.npy

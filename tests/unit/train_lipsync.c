@@ -164,6 +164,19 @@ static void what_cannot_be_scored(void **state) {
     clip = (tg_lipsync_clip){names[0][1], names[0][1], names[0][2]};
     assert_int_not_equal(tg_lipsync(ctx, &clip, 1, 25, &s), TG_OK);
 
+    /* Displacements instead of points: as small as a converted identity makes them. */
+    tg_npy motion;
+    char small[96];
+    snprintf(small, sizeof small, "%s/small.npy", root);
+    assert_int_equal(tg_npy_read(ctx, names[0][0], &motion), TG_OK);
+    for (int64_t i = 0; i < motion.dim[0] * 204; i++)
+        motion.data[i] /= 10;
+    assert_int_equal(tg_npy_write(ctx, small, 3, motion.dim, motion.data), TG_OK);
+    tg_npy_free(&motion);
+    clip = (tg_lipsync_clip){small, names[0][1], names[0][2]};
+    assert_int_equal(tg_lipsync(ctx, &clip, 1, 25, &s), TG_EINPUT);
+    assert_non_null(strstr(tg_message(ctx), "idexp"));
+
     /* Silence alone has no speech to correlate with, and counts nothing else either. */
     assert_int_equal(tg_file_write(ctx, none, "[[\"SIL\", 0, 1]]", 15), TG_OK);
     clip = (tg_lipsync_clip){names[0][0], none, names[0][2]};
