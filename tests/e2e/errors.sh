@@ -137,6 +137,19 @@ else
     echo "skip full disk: mounting a tmpfs is not permitted here"
 fi
 
+# ---- not enough memory: 6, and the process ends although OpenBLAS still waits for memory
+# little KIB COMMAND...: with so much address space and 60 s
+little() {
+    (ulimit -v "$1" && shift && timeout -s KILL 60 "$@" >out.txt 2>err.txt)
+    got=$?
+}
+little 350000 "$talkgen" -a "$speech" -i "$person" -o little.mp4
+[ $got = 6 ] || tell "exit $got in 350 MB: $(cat err.txt)"
+grep -q "memory" err.txt || tell "in 350 MB: $(cat err.txt)"
+absent little.mp4
+little 350000 "$talkgen" --version
+[ $got = 0 ] || tell "exit $got of --version in 350 MB: $(cat err.txt)"
+
 # ---- Ctrl-C: 130; the first progress event says that frames are under way
 for signal in INT TERM; do
     : >$signal.txt
