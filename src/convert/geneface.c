@@ -46,17 +46,8 @@ static tg_status check_encoder(tg_context *ctx, const char *path, const tg_vae *
 
 static tg_status add_render(tg_context *ctx, void *user, tg_st_writer *w, tg_json *config) {
     const tg_geneface_renderer *r = user;
-    bool ok;
-    if (r->nerf) {
-        tg_nerf_config_write(&r->nerf->config, config);
-        ok = tg_nerf_store(r->nerf, w, "render.head.", "render.torso.", TG_F32, false, 1);
-    } else {
-        tg_json_set_string(config, "renderer", "vanilla");
-        tg_vanilla_config_write(&r->head->config, config);
-        ok = tg_vanilla_store(r->head, w, "render.head.", TG_F32) &&
-             (!r->torso || tg_vanilla_store(r->torso, w, "render.torso.", TG_F32));
-    }
-    return ok ? TG_OK : tg_fail(ctx, TG_ENOMEM, "out of memory for the renderer");
+    return r->nerf ? tg_identity_add_grid(ctx, r->nerf, w, config)
+                   : tg_identity_add_vanilla(ctx, r->head, r->torso, w, config);
 }
 
 /* "x/may.ckpt" -> "may" */
@@ -100,6 +91,8 @@ tg_status tg_convert_geneface(tg_context *ctx, const tg_convert_options *o) {
                                    .lle_frames = data.lle ? data.frames : 0,
                                    .poses = data.frames,
                                    .pose = data.pose,
+                                   /* The vanilla torso stays where the first frame saw it. */
+                                   .torso_pose = render.torso ? data.pose : NULL,
                                    .background = &data.background,
                                    .vae = vae,
                                    .voice_path = o->encoder,

@@ -37,12 +37,12 @@ static tg_status open_grid(tg_context *ctx, const tg_checkpoint *c, const tg_jso
     tg_status s = tg_nerf_config_read(ctx, yaml, &config);
     if (s == TG_OK)
         s = tg_nerf_config_from(ctx, c->state, MODEL, MODEL, &config);
-    if (s == TG_OK && (config.cond_dim != TG_MOTION_DIM || config.cond_win_size != 1))
+    if (s == TG_OK && config.cond_dim != TG_MOTION_DIM)
         return tg_fail(ctx, TG_EMODEL,
-                       "%s: the renderer is driven by %d numbers in windows of %d\n"
-                       "  expected: %d landmark coordinates in windows of 1 (lm3d_radnerf)\n"
+                       "%s: the renderer is driven by %d numbers per frame\n"
+                       "  expected: %d landmark coordinates (lm3d_radnerf)\n"
                        "  try: talkgen convert radnerf for renderers driven by audio",
-                       tg_st_path(c->state), config.cond_dim, config.cond_win_size, TG_MOTION_DIM);
+                       tg_st_path(c->state), config.cond_dim, TG_MOTION_DIM);
     if (s == TG_OK)
         s = tg_nerf_load(ctx, c->state, MODEL, MODEL, &config, &out->nerf);
     out->clamp_std = 2.5f;

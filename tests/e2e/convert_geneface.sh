@@ -114,6 +114,38 @@ torso head lm3d_radnerf_head
 convert head.ckpt --postnet postnet.ckpt --head head/model_ckpt_steps_250000.ckpt --config torso/config.yaml || tell "convert a head"
 run render --motion m.npy -i head.ckpt -o null:
 
+# ---- windows of two frames, a volume of two cascades: the switches from the configuration, the rest from tensors
+printf 'cond_win_size: 2\ngrid_type: hashgrid\ngrid_interpolation_type: smoothstep\n' >two.yaml
+convert two.ckpt --postnet postnet.ckpt --head "$golden/lm3d_radnerf_hash/model_ckpt_steps_1.ckpt" --config two.yaml ||
+    tell "convert lm3d_radnerf_hash"
+"$talkgen" info two.ckpt >info.txt
+says '"bound":2' info.txt
+run -a speech.wav -i two.ckpt -o null: --size 32x32
+
+# ---- the vanilla renderer of the paper
+small="-a speech.wav --size 16x16 --duration 0.2"
+torso nerf lm3d_nerf_torso
+torso nerf_head lm3d_nerf_head
+printf 'n_samples_per_ray: 16\nn_samples_per_ray_fine: 8\nwork_dir: checkpoints/May/lm3d_nerf_torso\n' >nerf/config.yaml
+convert vanilla.ckpt --postnet postnet.ckpt --torso nerf/model_ckpt_steps_250000.ckpt || tell "convert vanilla"
+"$talkgen" info vanilla.ckpt >info.txt
+for text in '"renderer":"vanilla"' '"clamp_std":2,' '"smooth":0,' '"n_samples_per_ray":16' scene.torso_pose; do
+    says "$text" info.txt
+done
+# shellcheck disable=SC2086
+expect 2 --torso-features "$talkgen" $small -i vanilla.ckpt -o null: --progress never
+# shellcheck disable=SC2086
+run $small -i vanilla.ckpt -o vanilla.framemd5 --torso-features deepspeech.npy
+convert both.ckpt --postnet postnet.ckpt --torso nerf/model_ckpt_steps_250000.ckpt \
+    --head nerf_head/model_ckpt_steps_250000.ckpt || tell "convert vanilla with another head"
+# shellcheck disable=SC2086
+run $small -i both.ckpt -o both.framemd5 --torso-features deepspeech.npy
+differ vanilla.framemd5 both.framemd5
+convert vhead.ckpt --postnet postnet.ckpt --head nerf_head/model_ckpt_steps_250000.ckpt --config nerf/config.yaml ||
+    tell "convert a vanilla head"
+# shellcheck disable=SC2086
+run $small -i vhead.ckpt -o null:
+
 # ---- wrong files: 4, naming tensor, found and expected
 expect 4 "audio2motion_task.model.mel_encoder.0.weight" convert bad.ckpt --torso $ckpt \
     --postnet "$golden/postnet/model_ckpt_steps_1.ckpt"
@@ -143,5 +175,6 @@ rm processed/idexp_lm3d_std.npy
 expect 4 idexp_lm3d_std.npy of_data processed
 expect 2 "tiny.ckpt exists" convert tiny.ckpt --torso $ckpt --postnet postnet.ckpt
 expect 2 "--postnet" convert bad.ckpt --torso $ckpt
+expect 4 lm_encoder convert bad.ckpt --postnet postnet.ckpt --torso nerf/model_ckpt_steps_250000.ckpt --head postnet.ckpt
 absent bad.ckpt
 finish
