@@ -16,7 +16,7 @@ typedef struct golden_case {
     const char *dir;  /* folder of the case */
     tg_json *config;  /* config.json */
     tg_st *weights;   /* NULL when the case has none */
-    bool published;   /* second run: the weights are those of model_ckpt_steps_1.ckpt, and sizes
+    bool published;   /* second run: the weights are those of a published file, and sizes
                          are to be taken from the tensors */
     tg_st *inputs;
     tg_st *outputs;
@@ -24,7 +24,8 @@ typedef struct golden_case {
     int compared, failed;
     char worst[256]; /* the output nearest to or beyond its bound */
     double worst_ratio;
-    double psnr; /* of the worst picture, dB; 0 when there was none */
+    char also[48]; /* further weights that the outputs were computed with */
+    double psnr;   /* of the worst picture, dB; 0 when there was none */
 } golden_case;
 
 /* Returns TG_OK when it ran (comparisons are counted in c); another status ends the case. */
@@ -53,6 +54,12 @@ enum { GOLDEN_PSNR = 60 }; /* dB */
 void golden_compare_float32(golden_case *c, const char *name, const float *ours, int64_t n);
 /* Integers, equal to the last. */
 void golden_compare_int(golden_case *c, const char *name, const int64_t *ours, int64_t n);
+/* The configuration that came with converted weights ("render" of the identity), NULL with others;
+ * owned by the caller. */
+tg_json *golden_converted_config(golden_case *c);
+/* Weights of the case's .pth or .tar by way of the converters; *out NULL when it has none. Only
+ * where golden_convert.c is linked. */
+__attribute__((weak)) tg_status golden_converted(golden_case *c, tg_st **out);
 /* Every output of the case that was never compared is a failure: called by the program itself. */
 
 #endif

@@ -3,7 +3,7 @@
  *
  * DIR holds tolerance.json and one folder per case. Without names every case in DIR that a room of
  * this program knows is run; a named case that is unknown or absent is a failure. A case with a
- * published checkpoint runs twice, the second time with the weights of that file. */
+ * published checkpoint runs once more with the weights of that file. */
 #include "golden.h"
 
 #include <dirent.h>
@@ -60,6 +60,19 @@ float *golden_input(golden_case *c, const char *name, const tg_st_tensor **t) {
 
 const tg_st_tensor *golden_output(golden_case *c, const char *name) {
     return tg_st_find(c->outputs, name);
+}
+
+tg_json *golden_converted_config(golden_case *c) {
+    const char *text = c->published ? tg_st_meta(c->weights, "talkgen.config") : NULL;
+    tg_json *whole = NULL, *render = NULL;
+    if (text && tg_json_parse(c->ctx, text, strlen(text), "talkgen.config", &whole) == TG_OK) {
+        char *part = tg_json_print(tg_json_get(whole, "render"), false);
+        if (part && tg_json_parse(c->ctx, part, strlen(part), "render", &render) != TG_OK)
+            render = NULL;
+        tg_free(part);
+    }
+    tg_json_destroy(&whole);
+    return render;
 }
 
 static int64_t numel(const tg_st_tensor *t) {
@@ -256,14 +269,37 @@ static tg_status open_part(golden_case *c, const char *file, tg_st **st) {
     return is_file(path) ? tg_st_open(c->ctx, path, st) : TG_OK;
 }
 
-/* Once more with the weights of the published file, under the names of weights.safetensors. */
+/* Once more with other weights. */
+static tg_status run_with(golden_case *c, golden_fn *fn, tg_st *state, const char *kind) {
+    tg_st *stored = c->weights;
+    c->weights = state;
+    c->published = true;
+    tg_status status = fn(c);
+    c->weights = stored;
+    snprintf(c->also + strlen(c->also), sizeof c->also - strlen(c->also), " and %s", kind);
+    return status;
+}
+
+static tg_status run_converted(golden_case *c, golden_fn *fn) {
+    tg_st *state = NULL;
+    if (!golden_converted || !c->weights)
+        return TG_OK;
+    tg_status status = golden_converted(c, &state);
+    if (status == TG_OK && state)
+        status = run_with(c, fn, state, "converted");
+    tg_st_close(&state);
+    return status;
+}
+
+/* With the published file's, under the names of weights.safetensors. */
 static tg_status run_published(golden_case *c, golden_fn *fn) {
     char path[4096];
     snprintf(path, sizeof path, "%s/model_ckpt_steps_1.ckpt", c->dir);
     if (!c->weights || !is_file(path))
         return TG_OK;
     tg_torch *file = NULL;
-    tg_st *stored = c->weights, *state = NULL;
+    const tg_st *stored = c->weights;
+    tg_st *state = NULL;
     bool several = false;
     for (int i = 0; i < tg_st_count(stored); i++)
         several = several || strncmp(tg_st_at(stored, i)->name, "model.", 6) == 0;
@@ -273,12 +309,8 @@ static tg_status run_published(golden_case *c, golden_fn *fn) {
             c->ctx, file,
             tg_torch_find(tg_torch_root(file), several ? "state_dict" : "state_dict.model"),
             &state);
-    if (status == TG_OK) {
-        c->weights = state;
-        c->published = true;
-        status = fn(c);
-        c->weights = stored;
-    }
+    if (status == TG_OK)
+        status = run_with(c, fn, state, ".ckpt");
     tg_st_close(&state);
     tg_torch_close(&file);
     return status;
@@ -313,6 +345,8 @@ static bool run_case(tg_context *ctx, const char *root, const tg_json *tolerance
         status = fn(&c);
     if (status == TG_OK)
         status = run_published(&c, fn);
+    if (status == TG_OK)
+        status = run_converted(&c, fn);
     for (int i = 0; status == TG_OK && i < tg_st_count(c.outputs); i++) {
         const char *output = tg_st_at(c.outputs, i)->name;
         bool found = false;
@@ -329,7 +363,7 @@ static bool run_case(tg_context *ctx, const char *root, const tg_json *tolerance
         printf("FAIL %-26s %s\n", name, tg_message(ctx));
     else
         printf("%s %-26s %d outputs%s, %d failed; nearest its bound: %s%s\n", ok ? "ok  " : "FAIL",
-               name, c.compared, c.published ? " (with .ckpt)" : "", c.failed, c.worst, psnr);
+               name, c.compared, c.also, c.failed, c.worst, psnr);
     tg_st_close(&c.weights);
     tg_st_close(&c.inputs);
     tg_st_close(&c.outputs);

@@ -431,7 +431,11 @@ static tg_status radnerf(golden_case *c) {
     tg_nerf_config config = tg_nerf_config_defaults();
     tg_nerf *nerf = NULL;
     tg_status status = TG_OK;
-    if (c->published) { /* only what the tensors do not tell */
+    tg_json *converted = golden_converted_config(c);
+    if (converted != NULL) {
+        status = tg_nerf_config_read(c->ctx, converted, &config);
+        tg_json_destroy(&converted);
+    } else if (c->published) { /* only what the tensors do not tell */
         static const char *const keys[] = {"grid_type", "grid_interpolation_type", "max_steps",
                                            "cond_win_size"};
         tg_json *switches = tg_json_new_object();

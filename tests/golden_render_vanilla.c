@@ -144,9 +144,20 @@ static tg_vanilla_options options_of(const golden_case *c) {
     return options;
 }
 
-static tg_status read_config(const golden_case *c, tg_vanilla_config *config) {
+/* torso: only of converted weights */
+static tg_status read_config(golden_case *c, tg_vanilla_config *config, tg_vanilla_config *torso) {
     *config = tg_vanilla_config_defaults();
-    return tg_vanilla_config_read(c->ctx, c->config, config);
+    tg_json *converted = golden_converted_config(c);
+    const tg_status status =
+        tg_vanilla_config_read(c->ctx, converted != NULL ? converted : c->config, config);
+    if (status == TG_OK && converted != NULL && torso != NULL) {
+        *torso = *config;
+        const tg_status s = tg_vanilla_config_read(c->ctx, tg_json_get(converted, "torso"), torso);
+        tg_json_destroy(&converted);
+        return s;
+    }
+    tg_json_destroy(&converted);
+    return status;
 }
 
 /* ---- head alone ---- */
@@ -156,7 +167,7 @@ static tg_status head_case(golden_case *c) {
     tg_vanilla *head = NULL;
     tg_vanilla_renderer *r = NULL;
     const tg_vanilla_options options = options_of(c);
-    tg_status status = read_config(c, &config);
+    tg_status status = read_config(c, &config, NULL);
     if (status == TG_OK) {
         status = tg_vanilla_load(c->ctx, c->weights, "", &config, &head);
     }
@@ -262,10 +273,13 @@ static tg_status person_case(golden_case *c) {
     tg_vanilla *head = NULL, *torso = NULL;
     tg_vanilla_renderer *r = NULL;
     tg_vanilla_options options = options_of(c);
-    tg_status status = read_config(c, &config);
-    torso_config = config;
-    torso_config.cond_win_size = 16; /* GeneFace's torso hears audio, whatever the head sees */
-    if (original) {
+    const bool converted = c->published && tg_st_meta(c->weights, "talkgen.config") != NULL;
+    tg_status status = read_config(c, &config, &torso_config);
+    if (!converted) {
+        torso_config = config;
+        torso_config.cond_win_size = 16; /* GeneFace's torso hears audio, whatever the head sees */
+    }
+    if (original && !converted) {
         original_config(c, &config);
         torso_config = config;
     }
