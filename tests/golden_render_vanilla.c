@@ -61,6 +61,10 @@ static void compare_raw(golden_case *c, tg_vanilla_renderer *r) {
     float *condition = golden_input(c, "raw_cond", NULL);
     const int rays = (int)t->dim[0], samples = (int)t->dim[1];
     float *raw = tg_alloc((size_t)rays * (size_t)samples * 4 * sizeof *raw);
+    double *points = tg_alloc((size_t)rays * (size_t)samples * 3 * sizeof *points);
+    for (int i = 0; i < rays * samples * 3; i++) {
+        points[i] = (double)x[i];
+    }
     memcpy(r->head.condition, condition, (size_t)r->head.coarse.condition * sizeof *condition);
     tg_vanilla_stage_prepare(&r->head);
     for (int fine = 0; fine < 2; fine++) {
@@ -68,11 +72,12 @@ static void compare_raw(golden_case *c, tg_vanilla_renderer *r) {
             const int count = rays - k < TG_VANILLA_RAYS ? rays - k : TG_VANILLA_RAYS;
             tg_vanilla_net_eval(fine ? &r->head.fine : &r->head.coarse, &r->workers[0].net,
                                 fine ? &r->head.fine_bias : &r->head.coarse_bias,
-                                x + 3 * k * samples, view + 3 * k, count, samples, true,
+                                points + 3 * k * samples, view + 3 * k, count, samples, true,
                                 raw + 4 * k * samples);
         }
         golden_compare(c, fine ? "raw_fine" : "raw_coarse", raw, 4 * rays * samples);
     }
+    tg_free(points);
     tg_free(x);
     tg_free(view);
     tg_free(condition);

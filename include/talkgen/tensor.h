@@ -255,8 +255,10 @@ float tg_lr_cosine(int64_t step, float lr, int64_t warmup, int64_t total, float 
 
 /* ---- plain kernels (no tape) -------------------------------------------------------- */
 
-/* C [M,N] = alpha * op(A) op(B) + beta * C, row-major, run in fixed blocks on the pool. */
-void tg_sgemm(tg_pool *pool, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
+/* C [M,N] = alpha * op(A) op(B) + beta * C, row-major, on the pool and at the CPU level of ctx;
+ * NULL = in the calling thread, at the detected level. With alpha or k 0, A and B are not read,
+ * with beta 0 C is not. */
+void tg_sgemm(tg_context *ctx, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
               float alpha, const float *a, int64_t lda, const float *b, int64_t ldb, float beta,
               float *c, int64_t ldc);
 uint16_t tg_f32_to_bf16(float x); /* round to nearest even */

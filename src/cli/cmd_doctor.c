@@ -9,7 +9,7 @@ tg_status cmd_version(tg_context *ctx, const cli_args *args) {
     (void)ctx;
     (void)args;
     printf("talkgen %s\nown code: MIT\n%s", tg_version(), tg_io_licences());
-    printf("fftw3: GPL-2.0-or-later\nopenblas: BSD-3-Clause\nlibzip: BSD-3-Clause\n");
+    printf("fftw3: GPL-2.0-or-later\nlibzip: BSD-3-Clause\n");
 #ifdef TALKGEN_STUDIO
     printf("flite (studio): BSD-like\nespeak-ng (studio): GPL-3.0-or-later\n"
            "this binary as a whole: GPL-3.0-or-later\n");

@@ -53,10 +53,11 @@ bool tg_vanilla_scratch_create(const tg_vanilla_net *const *nets, int n,
                                tg_vanilla_scratch *scratch);
 void tg_vanilla_scratch_destroy(tg_vanilla_scratch *scratch);
 
-/* xyz [rays*samples,3], direction [rays,3] unit -> raw [rays*samples,4]: rgb before the sigmoid,
+/* xyz [rays*samples,3] in double precision, since the encoding multiplies its rounding by 2^9 and
+ * more; direction [rays,3] unit -> raw [rays*samples,4]: rgb before the sigmoid,
  * density before the ReLU. Without color only the density is computed. rays <= RAYS. */
 void tg_vanilla_net_eval(const tg_vanilla_net *net, tg_vanilla_scratch *scratch,
-                         const tg_vanilla_bias *bias, const float *xyz, const float *direction,
+                         const tg_vanilla_bias *bias, const double *xyz, const float *direction,
                          int rays, int samples, bool color, float *raw);
 
 /* ---- sampling (vanilla_sample.c) ---- */
@@ -72,15 +73,15 @@ typedef struct {
 } tg_vanilla_pixel;
 
 /* n depths from near to far, evenly. */
-void tg_vanilla_depths(float near, float far, int n, float *z);
+void tg_vanilla_depths(double near, double far, int n, double *z);
 /* The volume integral: raw [n,4] at distances z [n] (ascending) along a direction of length
  * `length`; the colour of the last sample is the background's and its interval endless. weights
  * [n] out, pixel NULL when only they are wanted. */
-void tg_vanilla_integrate(const float *raw, const float *z, int n, float length,
-                          const float background[3], float *weights, tg_vanilla_pixel *pixel);
+void tg_vanilla_integrate(const float *raw, const double *z, int n, double length,
+                          const float background[3], double *weights, tg_vanilla_pixel *pixel);
 /* out [n + more]: the n coarse distances and `more` at even quantiles of the distribution of their
  * weights, ascending. */
-void tg_vanilla_refine(const float *z, const float *weights, int n, int more, float *out);
+void tg_vanilla_refine(const double *z, const double *weights, int n, int more, double *out);
 
 /* ---- stages and picture (vanilla_render.c) ---- */
 
@@ -94,7 +95,7 @@ typedef struct {
     const tg_vanilla *model;
     tg_vanilla_net coarse, fine;
     int samples, all_samples; /* of the coarse and the fine pass */
-    float *depths;            /* [samples] */
+    double *depths;           /* [samples] */
     float *condition;         /* [coarse.condition] of this frame, colour code last (not set) */
     tg_vanilla_bias coarse_bias, fine_bias; /* without colour code: of this frame, shared */
     float c2w[16];
@@ -103,9 +104,10 @@ typedef struct {
 
 typedef struct {
     tg_vanilla_scratch net;
-    float *xyz, *raw;   /* [RAYS, all_samples, 3 and 4] */
-    float *z, *weights; /* [RAYS, all_samples], [all_samples] */
-    float *condition;   /* [RAYS, condition]: with colour codes */
+    double *xyz;         /* [RAYS, all_samples, 3] */
+    float *raw;          /* [RAYS, all_samples, 4] */
+    double *z, *weights; /* [RAYS, all_samples], [all_samples] */
+    float *condition;    /* [RAYS, condition]: with colour codes */
     tg_vanilla_bias coarse_bias, fine_bias;
 } tg_vanilla_worker;
 

@@ -69,14 +69,28 @@ void tg_vanilla_net_destroy(tg_vanilla_net *net) {
     net->first = net->again = NULL;
 }
 
+/* The condition's part of a layer. In double precision: its rounding is the same for all samples of
+ * a ray or picture, so that it would not average out, and few products are so rare. */
 static void layer_bias(const tg_tensor *w, const tg_tensor *b, int from, const float *condition,
                        int n, int rows, float *out) {
     const int64_t width = w->dim[0];
     for (int r = 0; r < rows; r++) {
-        memcpy(out + r * width, b->data, (size_t)width * sizeof *out);
+        for (int64_t o = 0; o < width; o++) {
+            const float *row = w->data + o * w->dim[1] + from;
+            double part[4] = {0};
+            int i = 0;
+            for (; i + 4 <= n; i += 4) {
+                for (int k = 0; k < 4; k++) {
+                    part[k] += (double)condition[r * n + i + k] * (double)row[i + k];
+                }
+            }
+            for (; i < n; i++) {
+                part[0] += (double)condition[r * n + i] * (double)row[i];
+            }
+            out[r * width + o] =
+                (float)((double)b->data[o] + (part[0] + part[1]) + (part[2] + part[3]));
+        }
     }
-    tg_sgemm(NULL, false, true, rows, width, n, 1, condition, n, w->data + from, w->dim[1], 1, out,
-             width);
 }
 
 void tg_vanilla_net_bias(const tg_vanilla_net *net, const float *condition, int rows,
@@ -123,12 +137,12 @@ void tg_vanilla_scratch_destroy(tg_vanilla_scratch *scratch) {
 /* tg_freq_encode_ad of a position, fast: only the first octave calls the library, the others
  * follow by doubling the angle in double precision, whose error (times 2 each octave) stays far
  * below float32's. */
-static void encode_position(const float x[3], int octaves, float *out) {
+static void encode_position(const double x[3], int octaves, float *out) {
     double s[3], c[3];
     for (int d = 0; d < 3; d++) {
-        out[d] = x[d];
-        s[d] = sin((double)x[d]);
-        c[d] = cos((double)x[d]);
+        out[d] = (float)x[d];
+        s[d] = sin(x[d]);
+        c[d] = cos(x[d]);
     }
     for (int k = 0; k < octaves; k++) {
         float *at = out + 3 + 6 * k;
@@ -240,7 +254,7 @@ static void color_branch(const tg_vanilla_net *net, tg_vanilla_scratch *s, const
 }
 
 void tg_vanilla_net_eval(const tg_vanilla_net *net, tg_vanilla_scratch *s,
-                         const tg_vanilla_bias *bias, const float *xyz, const float *direction,
+                         const tg_vanilla_bias *bias, const double *xyz, const float *direction,
                          int rays, int samples, bool color, float *raw) {
     const tg_vanilla_mlp *mlp = net->mlp;
     const int input_ld = net->position_ld + net->skip_width, all = rays * samples;

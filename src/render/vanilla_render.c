@@ -39,6 +39,10 @@ static float *floats(size_t n) {
     return tg_calloc(n * sizeof(float));
 }
 
+static double *doubles(size_t n) {
+    return tg_calloc(n * sizeof(double));
+}
+
 static bool create_bias(const tg_vanilla_net *net, int rows, tg_vanilla_bias *bias) {
     bias->shared = rows == 1;
     bias->first = floats((size_t)rows * (size_t)net->width);
@@ -63,14 +67,14 @@ static tg_status create_stage(tg_context *ctx, const tg_vanilla *model, tg_vanil
     if (status != TG_OK) {
         return status;
     }
-    stage->depths = floats((size_t)stage->samples);
+    stage->depths = doubles((size_t)stage->samples);
     stage->condition = floats((size_t)stage->coarse.condition);
     if (stage->depths == NULL || stage->condition == NULL ||
         !create_bias(&stage->coarse, 1, &stage->coarse_bias) ||
         !create_bias(&stage->fine, 1, &stage->fine_bias)) {
         return tg_fail(ctx, TG_ENOMEM, "not enough memory for the renderer");
     }
-    tg_vanilla_depths(config->near, config->far, stage->samples, stage->depths);
+    tg_vanilla_depths((double)config->near, (double)config->far, stage->samples, stage->depths);
     return TG_OK;
 }
 
@@ -96,10 +100,10 @@ static bool create_workers(tg_vanilla_renderer *r) {
     }
     for (int i = 0; i < r->threads; i++) {
         tg_vanilla_worker *w = &r->workers[i];
-        w->xyz = floats(TG_VANILLA_RAYS * samples * 3);
+        w->xyz = doubles(TG_VANILLA_RAYS * samples * 3);
         w->raw = floats(TG_VANILLA_RAYS * samples * 4);
-        w->z = floats(TG_VANILLA_RAYS * samples);
-        w->weights = floats(samples);
+        w->z = doubles(TG_VANILLA_RAYS * samples);
+        w->weights = doubles(samples);
         bool ok = w->xyz != NULL && w->raw != NULL && w->z != NULL && w->weights != NULL &&
                   tg_vanilla_scratch_create(nets, r->has_torso ? 4 : 2, &w->net);
         if (ok && r->has_torso && r->torso.model->config.color_dim > 0) {
@@ -212,11 +216,22 @@ void tg_vanilla_stage_prepare(tg_vanilla_stage *stage) {
     }
 }
 
+/* tg_ray_adnerf in double precision. */
+static void ray(const float c2w[16], const tg_vanilla_options *o, double col, double row,
+                double d[3]) {
+    const double v[3] = {(col - (double)o->cx) / (double)o->focal,
+                         -(row - (double)o->cy) / (double)o->focal, -1.0};
+    for (int a = 0; a < 3; a++) {
+        d[a] = (double)c2w[4 * a] * v[0] + (double)c2w[4 * a + 1] * v[1] +
+               (double)c2w[4 * a + 2] * v[2];
+    }
+}
+
 /* o + z d for the n distances z of one ray. */
-static void place(const float c2w[16], const float d[3], const float *z, int n, float *xyz) {
+static void place(const float c2w[16], const double d[3], const double *z, int n, double *xyz) {
     for (int i = 0; i < n; i++) {
         for (int a = 0; a < 3; a++) {
-            xyz[3 * i + a] = c2w[4 * a + 3] + d[a] * z[i];
+            xyz[3 * i + a] = (double)c2w[4 * a + 3] + d[a] * z[i];
         }
     }
 }
@@ -242,14 +257,14 @@ static void run_stage(const tg_vanilla_renderer *r, const tg_vanilla_stage *stag
         tg_vanilla_net_bias(&stage->coarse, w->condition, rays, coarse_bias);
         tg_vanilla_net_bias(&stage->fine, w->condition, rays, fine_bias);
     }
-    float d[TG_VANILLA_RAYS][3], unit[TG_VANILLA_RAYS * 3], length[TG_VANILLA_RAYS];
+    double d[TG_VANILLA_RAYS][3], length[TG_VANILLA_RAYS];
+    float unit[TG_VANILLA_RAYS * 3];
     for (int k = 0; k < rays; k++) {
         const int64_t p = begin + k;
-        tg_ray_adnerf(stage->c2w, o->focal, o->cx, o->cy, (float)(p % o->width),
-                      (float)(p / o->width), d[k]);
-        length[k] = sqrtf(d[k][0] * d[k][0] + d[k][1] * d[k][1] + d[k][2] * d[k][2]);
+        ray(stage->c2w, o, (double)(p % o->width), (double)(p / o->width), d[k]);
+        length[k] = sqrt(d[k][0] * d[k][0] + d[k][1] * d[k][1] + d[k][2] * d[k][2]);
         for (int a = 0; a < 3; a++) {
-            unit[3 * k + a] = d[k][a] / length[k];
+            unit[3 * k + a] = (float)(d[k][a] / length[k]);
         }
         place(stage->c2w, d[k], stage->depths, n, w->xyz + 3 * (size_t)k * (size_t)n);
     }
@@ -259,13 +274,15 @@ static void run_stage(const tg_vanilla_renderer *r, const tg_vanilla_stage *stag
                         w->raw);
     for (int k = 0; k < rays; k++) {
         const float *background = r->background + 3 * (begin + k);
-        float *z = w->z + (size_t)k * (size_t)all;
+        double *z = w->z + (size_t)k * (size_t)all;
         tg_vanilla_integrate(w->raw + 4 * (size_t)k * (size_t)n, stage->depths, n, length[k],
                              background, w->weights,
                              coarse_color ? &probe->coarse[begin + k] : NULL);
         tg_vanilla_refine(stage->depths, w->weights, n, all - n, z);
         if (probe != NULL && probe->z != NULL) {
-            memcpy(probe->z + (begin + k) * all, z, (size_t)all * sizeof *z);
+            for (int i = 0; i < all; i++) {
+                probe->z[(begin + k) * all + i] = (float)z[i];
+            }
         }
     }
     for (int k = 0; k < rays; k++) {

@@ -13,6 +13,7 @@ enum { ROWS = 64 };
 
 typedef struct {
     const tg_kernels *kernels;
+    const tg_gemm_kernels *gemm;
     const float *q, *k, *v, *y, *dy;
     float *out, *dq, *dk, *dv;
     float *log_sum; /* [B,H,Tq]; NULL when not recorded */
@@ -43,8 +44,8 @@ static void forward_range(void *arg, int64_t begin, int64_t end, int worker) {
         int64_t r0 = item % blocks * ROWS, rows = j->tq - r0 < ROWS ? j->tq - r0 : ROWS;
         int64_t query = (b * j->tq + r0) * width + h * j->depth;
         int64_t key = b * j->tk * width + h * j->depth;
-        tg_gemm_block(false, true, rows, j->tk, j->depth, j->q + query, width, j->k + key, width,
-                      false, scores, j->tk);
+        tg_gemm_block(j->gemm, false, true, rows, j->tk, j->depth, j->q + query, width, j->k + key,
+                      width, false, scores, j->tk);
         for (int64_t r = 0; r < rows; r++) {
             float *row = scores + r * j->tk, most = j->kernels->max(row, j->tk) * j->scale;
             double total = j->kernels->exp_sum(row, j->scale, most, row, j->tk);
@@ -52,8 +53,8 @@ static void forward_range(void *arg, int64_t begin, int64_t end, int worker) {
             if (j->log_sum)
                 j->log_sum[(b * j->heads + h) * j->tq + r0 + r] = most + (float)log(total);
         }
-        tg_gemm_block(false, false, rows, j->depth, j->tk, scores, j->tk, j->v + key, width, false,
-                      j->out + query, width);
+        tg_gemm_block(j->gemm, false, false, rows, j->depth, j->tk, scores, j->tk, j->v + key,
+                      width, false, j->out + query, width);
     }
 }
 
@@ -70,10 +71,10 @@ static void backward_range(void *arg, int64_t begin, int64_t end, int worker) {
             int64_t rows = j->tq - r0 < ROWS ? j->tq - r0 : ROWS;
             int64_t query = (b * j->tq + r0) * width + h * j->depth;
             const float *log_sum = j->log_sum + item * j->tq + r0;
-            tg_gemm_block(false, true, rows, j->tk, j->depth, j->q + query, width, j->k + key,
-                          width, false, p, j->tk);
-            tg_gemm_block(false, true, rows, j->tk, j->depth, j->dy + query, width, j->v + key,
-                          width, false, ds, j->tk);
+            tg_gemm_block(j->gemm, false, true, rows, j->tk, j->depth, j->q + query, width,
+                          j->k + key, width, false, p, j->tk);
+            tg_gemm_block(j->gemm, false, true, rows, j->tk, j->depth, j->dy + query, width,
+                          j->v + key, width, false, ds, j->tk);
             for (int64_t r = 0; r < rows; r++) {
                 float *row = p + r * j->tk, *d = ds + r * j->tk;
                 int64_t at = query + r * width;
@@ -82,14 +83,14 @@ static void backward_range(void *arg, int64_t begin, int64_t end, int worker) {
                 j->kernels->softmax_grad(row, d, mean, j->scale, d, j->tk, false);
             }
             if (j->dv)
-                tg_gemm_block(true, false, j->tk, j->depth, rows, p, j->tk, j->dy + query, width,
-                              true, j->dv + key, width);
+                tg_gemm_block(j->gemm, true, false, j->tk, j->depth, rows, p, j->tk, j->dy + query,
+                              width, true, j->dv + key, width);
             if (j->dk)
-                tg_gemm_block(true, false, j->tk, j->depth, rows, ds, j->tk, j->q + query, width,
-                              true, j->dk + key, width);
+                tg_gemm_block(j->gemm, true, false, j->tk, j->depth, rows, ds, j->tk, j->q + query,
+                              width, true, j->dk + key, width);
             if (j->dq)
-                tg_gemm_block(false, false, rows, j->depth, j->tk, ds, j->tk, j->k + key, width,
-                              true, j->dq + query, width);
+                tg_gemm_block(j->gemm, false, false, rows, j->depth, j->tk, ds, j->tk, j->k + key,
+                              width, true, j->dq + query, width);
         }
     }
 }
@@ -105,6 +106,7 @@ static void attention_backward(tg_tape *tape, tg_node *base) {
     attention_node *node = (attention_node *)base;
     tg_tensor *q = base->in[0], *k = base->in[1], *v = base->in[2];
     job j = {.kernels = tg_tape_kernels(tape),
+             .gemm = tg_tape_gemm(tape),
              .q = q->data,
              .k = k->data,
              .v = v->data,
@@ -140,6 +142,7 @@ tg_tensor *tg_attention(tg_tape *tape, tg_tensor *q, tg_tensor *k, tg_tensor *v,
     if (!y)
         return tg_tape_poison(tape);
     job j = {.kernels = tg_tape_kernels(tape),
+             .gemm = tg_tape_gemm(tape),
              .q = q->data,
              .k = k->data,
              .v = v->data,

@@ -80,6 +80,7 @@ static void fold_add(const shape *s, const float *column, int64_t t0, int64_t t1
 
 typedef struct {
     const shape *s;
+    const tg_gemm_kernels *gemm;
     const float *x, *w, *bias, *dy;
     float *y, *dx, *dw;
     float *scratch; /* scratch_size elements per worker */
@@ -109,12 +110,12 @@ static void forward_range(void *arg, int64_t begin, int64_t end, int worker) {
             }
         bool add = j->bias || j->add;
         if (plain(s)) {
-            tg_gemm_block(false, false, s->out, t1 - t0, s->in, w, s->in, x + t0, s->t_in, add, y,
-                          s->t_out);
+            tg_gemm_block(j->gemm, false, false, s->out, t1 - t0, s->in, w, s->in, x + t0, s->t_in,
+                          add, y, s->t_out);
         } else {
             unfold(s, x, t0, t1, column);
-            tg_gemm_block(false, false, s->out, t1 - t0, s->in * s->k, w, s->in * s->k, column,
-                          t1 - t0, add, y, s->t_out);
+            tg_gemm_block(j->gemm, false, false, s->out, t1 - t0, s->in * s->k, w, s->in * s->k,
+                          column, t1 - t0, add, y, s->t_out);
         }
     }
 }
@@ -124,7 +125,7 @@ static bool forward(tg_tape *tape, const shape *s, const float *x, const float *
                     const float *bias, bool add, float *y) {
     tg_pool *pool = tg_tape_pool(tape);
     tg_mark mark = tg_arena_mark(tg_tape_arena(tape));
-    job j = {.s = s, .x = x, .w = w, .bias = bias, .y = y, .add = add};
+    job j = {.s = s, .gemm = tg_tape_gemm(tape), .x = x, .w = w, .bias = bias, .y = y, .add = add};
     j.scratch_size = plain(s) ? 0 : s->in * s->k * s->block;
     j.scratch = tg_tape_alloc(tape, j.scratch_size * tg_pool_threads(pool), sizeof(float));
     if (!j.scratch)
@@ -157,7 +158,7 @@ static void fold_range(void *arg, int64_t begin, int64_t end, int worker) {
         const float *w = j->w + signal % s->groups * s->out * s->in * s->k;
         for (int64_t t0 = 0; t0 < s->t_out; t0 += s->block) {
             int64_t t1 = t0 + s->block < s->t_out ? t0 + s->block : s->t_out;
-            tg_gemm_block(true, false, s->in * s->k, t1 - t0, s->out, w, s->in * s->k,
+            tg_gemm_block(j->gemm, true, false, s->in * s->k, t1 - t0, s->out, w, s->in * s->k,
                           j->dy + signal * s->out * s->t_out + t0, s->t_out, false, column,
                           t1 - t0);
             fold_add(s, column, t0, t1, j->dx + signal * s->in * s->t_in);
@@ -192,7 +193,12 @@ static void input_gradient(tg_tape *tape, const shape *s, const float *w, const 
         if (!add)
             memset(dx, 0, (size_t)tg_numel(x) * sizeof *dx);
         tg_pool *pool = tg_tape_pool(tape);
-        job j = {.s = s, .w = w, .dy = dy, .dx = dx, .scratch_size = s->in * s->k * s->block};
+        job j = {.s = s,
+                 .gemm = tg_tape_gemm(tape),
+                 .w = w,
+                 .dy = dy,
+                 .dx = dx,
+                 .scratch_size = s->in * s->k * s->block};
         j.scratch = tg_tape_alloc(tape, j.scratch_size * tg_pool_threads(pool), sizeof(float));
         if (j.scratch)
             tg_pool_run(pool, s->batch * s->groups, 1, fold_range, &j);
@@ -222,12 +228,12 @@ static void weight_range(void *arg, int64_t begin, int64_t end, int worker) {
             const float *dy = j->dy + signal * s->out * s->t_out + t0;
             const float *x = j->x + signal * s->in * s->t_in;
             if (plain(s)) {
-                tg_gemm_block(false, true, s->out, rows, t1 - t0, dy, s->t_out, x + t0, s->t_in,
-                              pair > first, dw, rows);
+                tg_gemm_block(j->gemm, false, true, s->out, rows, t1 - t0, dy, s->t_out, x + t0,
+                              s->t_in, pair > first, dw, rows);
             } else {
                 unfold(s, x, t0, t1, column);
-                tg_gemm_block(false, true, s->out, rows, t1 - t0, dy, s->t_out, column, t1 - t0,
-                              pair > first, dw, rows);
+                tg_gemm_block(j->gemm, false, true, s->out, rows, t1 - t0, dy, s->t_out, column,
+                              t1 - t0, pair > first, dw, rows);
             }
         }
     }
@@ -243,7 +249,11 @@ static void weight_gradient(tg_tape *tape, const shape *s, const float *x, const
     tg_pool *pool = tg_tape_pool(tape);
     tg_arena *arena = tg_tape_arena(tape);
     tg_mark mark = tg_arena_mark(arena);
-    job j = {.s = s, .x = x, .dy = dy, .scratch_size = plain(s) ? 0 : s->in * s->k * s->block};
+    job j = {.s = s,
+             .gemm = tg_tape_gemm(tape),
+             .x = x,
+             .dy = dy,
+             .scratch_size = plain(s) ? 0 : s->in * s->k * s->block};
     j.per_task = (pairs + MOST_TASKS - 1) / MOST_TASKS;
     j.tasks = (pairs + j.per_task - 1) / j.per_task;
     int64_t size = tg_numel(w);
@@ -349,8 +359,12 @@ tg_tensor *tg_conv_transpose1d(tg_tape *tape, tg_tensor *x, tg_tensor *w, tg_ten
             y->data[row * s.t_in + t] = b ? b->data[row % s.in] : 0;
     tg_pool *pool = tg_tape_pool(tape);
     tg_mark mark = tg_arena_mark(tg_tape_arena(tape));
-    job j = {
-        .s = &s, .w = w->data, .dy = x->data, .dx = y->data, .scratch_size = s.in * s.k * s.block};
+    job j = {.s = &s,
+             .gemm = tg_tape_gemm(tape),
+             .w = w->data,
+             .dy = x->data,
+             .dx = y->data,
+             .scratch_size = s.in * s.k * s.block};
     j.scratch = tg_tape_alloc(tape, j.scratch_size * tg_pool_threads(pool), sizeof(float));
     if (!j.scratch)
         return tg_tape_poison(tape);

@@ -8,15 +8,15 @@ static void linear_backward(tg_tape *tape, tg_node *node) {
     tg_tensor *x = node->in[0], *w = node->in[1], *b = node->in[2];
     const float *dy = node->out->grad;
     int64_t in = w->dim[1], out = w->dim[0], rows = tg_numel(node->out) / (out ? out : 1);
-    tg_pool *pool = tg_tape_pool(tape);
+    tg_context *ctx = tg_tape_context(tape);
     bool add;
     float *dx = tg_tape_grad(tape, x, &add);
     if (dx)
-        tg_sgemm(pool, false, false, rows, in, out, 1, dy, out, w->data, in, add ? 1.0f : 0.0f, dx,
+        tg_sgemm(ctx, false, false, rows, in, out, 1, dy, out, w->data, in, add ? 1.0f : 0.0f, dx,
                  in);
     float *dw = tg_tape_grad(tape, w, &add);
     if (dw)
-        tg_sgemm(pool, true, false, out, in, rows, 1, dy, out, x->data, in, add ? 1.0f : 0.0f, dw,
+        tg_sgemm(ctx, true, false, out, in, rows, 1, dy, out, x->data, in, add ? 1.0f : 0.0f, dw,
                  in);
     float *db = b ? tg_tape_grad_zeroed(tape, b) : NULL;
     if (db)
@@ -35,8 +35,8 @@ tg_tensor *tg_linear(tg_tape *tape, tg_tensor *x, tg_tensor *w, tg_tensor *b) {
     tg_tensor *y = tg_tape_new(tape, x->ndim, dim);
     if (!y)
         return tg_tape_poison(tape);
-    tg_gemm_bias(tg_tape_pool(tape), false, true, tg_outer(x, x->ndim - 1), out, in, x->data, in,
-                 w->data, in, NULL, b ? b->data : NULL, y->data, out);
+    tg_gemm_bias(tg_tape_gemm(tape), tg_tape_pool(tape), false, true, tg_outer(x, x->ndim - 1), out,
+                 in, x->data, in, w->data, in, NULL, b ? b->data : NULL, y->data, out);
     tg_tape_record(tape, sizeof(tg_node), linear_backward, y, 3, (tg_tensor *[]){x, w, b});
     return y;
 }
@@ -44,6 +44,7 @@ tg_tensor *tg_linear(tg_tape *tape, tg_tensor *x, tg_tensor *w, tg_tensor *b) {
 /* ---- batched product ----------------------------------------------------------- */
 
 typedef struct {
+    const tg_gemm_kernels *gemm;
     bool trans_a, trans_b, add;
     int64_t m, n, k, lda, ldb;
     const float *a, *b;
@@ -54,8 +55,8 @@ static void batch_range(void *arg, int64_t begin, int64_t end, int worker) {
     (void)worker;
     const batch_job *j = arg;
     for (int64_t i = begin; i < end; i++)
-        tg_gemm_block(j->trans_a, j->trans_b, j->m, j->n, j->k, j->a + i * j->m * j->k, j->lda,
-                      j->b + i * j->k * j->n, j->ldb, j->add, j->c + i * j->m * j->n, j->n);
+        tg_gemm_block(j->gemm, j->trans_a, j->trans_b, j->m, j->n, j->k, j->a + i * j->m * j->k,
+                      j->lda, j->b + i * j->k * j->n, j->ldb, j->add, j->c + i * j->m * j->n, j->n);
 }
 
 /* c[i] = op(a[i]) op(b[i]) (+ c[i]): many small products go to the pool one by one, a single one
@@ -65,11 +66,11 @@ static void batch_product(tg_tape *tape, int64_t count, bool trans_a, bool trans
                           float *c) {
     int64_t lda = trans_a ? m : k, ldb = trans_b ? k : n;
     if (count == 1) {
-        tg_sgemm(tg_tape_pool(tape), trans_a, trans_b, m, n, k, 1, a, lda, b, ldb,
+        tg_sgemm(tg_tape_context(tape), trans_a, trans_b, m, n, k, 1, a, lda, b, ldb,
                  add ? 1.0f : 0.0f, c, n);
         return;
     }
-    batch_job job = {trans_a, trans_b, add, m, n, k, lda, ldb, a, b, c};
+    batch_job job = {tg_tape_gemm(tape), trans_a, trans_b, add, m, n, k, lda, ldb, a, b, c};
     int64_t work = m * n * k, grain = work > 0 && work < 1000000 ? 1000000 / work : 1;
     tg_pool_run(tg_tape_pool(tape), count, grain, batch_range, &job);
 }

@@ -90,6 +90,10 @@ const tg_kernels *tg_tape_kernels(const tg_tape *tape) {
     return tg_kernels_at(tg_context_cpu(tape->ctx));
 }
 
+const tg_gemm_kernels *tg_tape_gemm(const tg_tape *tape) {
+    return tg_gemm_at(tg_context_cpu(tape->ctx));
+}
+
 static void shape_text(const tg_tensor *x, char *out, size_t size) {
     size_t used = (size_t)snprintf(out, size, "[");
     for (int i = 0; i < x->ndim && used < size; i++)

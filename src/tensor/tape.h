@@ -16,6 +16,7 @@
 #define TALKGEN_TENSOR_TAPE_H
 
 #include "talkgen/tensor.h"
+#include "tensor/gemm_kernels.h"
 #include "tensor/kernels.h"
 
 enum { TG_MAX_INPUTS = 4 };
@@ -59,6 +60,7 @@ float *tg_tape_grad_zeroed(tg_tape *tape, tg_tensor *x);
 
 tg_pool *tg_tape_pool(const tg_tape *tape);
 const tg_kernels *tg_tape_kernels(const tg_tape *tape);
+const tg_gemm_kernels *tg_tape_gemm(const tg_tape *tape);
 
 /* Products of the dimensions before and after `axis`. */
 int64_t tg_outer(const tg_tensor *x, int axis);

@@ -288,33 +288,34 @@ static void configuration(void **state) {
 static void samples_go_where_the_weight_is(void **state) {
     (void)state;
     enum { N = 32, MORE = 64 };
-    float z[N], weights[N] = {0}, all[N + MORE];
-    tg_vanilla_depths(0.3f, 0.9f, N, z);
-    assert_true(z[0] == 0.3f && z[N - 1] == 0.9f);
-    weights[20] = 1.0f;
+    double z[N], weights[N] = {0}, all[N + MORE];
+    tg_vanilla_depths(0.3, 0.9, N, z);
+    assert_true(z[0] == 0.3 && z[N - 1] == 0.9);
+    weights[20] = 1.0;
     tg_vanilla_refine(z, weights, N, MORE, all);
     int inside = 0;
     for (int i = 0; i < N + MORE; i++) {
         assert_true(i == 0 || all[i] >= all[i - 1]);
-        inside += all[i] >= 0.5f * (z[19] + z[20]) && all[i] <= 0.5f * (z[20] + z[21]);
+        inside += all[i] >= 0.5 * (z[19] + z[20]) && all[i] <= 0.5 * (z[20] + z[21]);
     }
     assert_true(inside >= MORE - 2);
     /* weights of a ray sum to one: what is left falls on the background */
-    float raw[4 * N] = {0}, sum = 0;
+    float raw[4 * N] = {0};
+    double sum = 0;
     for (int i = 0; i < N; i++) {
         raw[4 * i + 3] = i == 20 ? 30.0f : -1.0f;
     }
     const float background[3] = {0.25f, 0.5f, 1.0f};
     tg_vanilla_pixel pixel;
-    tg_vanilla_integrate(raw, z, N, 1.0f, background, weights, &pixel);
+    tg_vanilla_integrate(raw, z, N, 1.0, background, weights, &pixel);
     for (int i = 0; i < N; i++) {
         sum += weights[i];
     }
     const float through = expf(-30.0f * 0.6f / (N - 1));
-    assert_true(fabsf(sum - 1.0f) < 1e-5f && fabsf(pixel.opacity - 1.0f) < 1e-5f);
+    assert_true(fabs(sum - 1.0) < 1e-5 && fabsf(pixel.opacity - 1.0f) < 1e-5f);
     assert_true(fabsf(pixel.last_weight - through) < 1e-4f);
     assert_true(fabsf(pixel.rgb[2] - (0.5f * (1.0f - through) + through)) < 1e-4f);
-    assert_true(fabsf(pixel.depth - z[20]) < 1e-3f);
+    assert_true(fabs((double)pixel.depth - z[20]) < 1e-3);
 }
 
 int main(void) {

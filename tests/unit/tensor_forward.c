@@ -139,7 +139,7 @@ static void conv_transpose1d(void **state) {
 
 /* ---- products ----------------------------------------------------------------------- */
 
-static void check_gemm(tg_pool *pool, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
+static void check_gemm(tg_context *ctx, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
                        float alpha, float beta) {
     tg_rng rng = tg_rng_make(1, "", "gemm");
     int64_t lda = (ta ? m : k) + 3, ldb = (tb ? k : n) + 1, ldc = n + 2;
@@ -150,7 +150,7 @@ static void check_gemm(tg_pool *pool, bool ta, bool tb, int64_t m, int64_t n, in
     tg_rng_fill_normal(&rng, 1 << 24, b, (size_t)size_b);
     tg_rng_fill_normal(&rng, 1 << 25, c, (size_t)size_c);
     memcpy(before, c, (size_t)size_c * 4);
-    tg_sgemm(pool, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    tg_sgemm(ctx, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
     double tolerance = 3e-6 * sqrt((double)k + 1) * 4;
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < ldc; j++) {
@@ -167,13 +167,13 @@ static void check_gemm(tg_pool *pool, bool ta, bool tb, int64_t m, int64_t n, in
 }
 
 static void gemm(void **state) {
-    tg_pool *pool = tg_context_pool(((fixture *)*state)->ctx);
+    tg_context *ctx = ((fixture *)*state)->ctx;
     for (int t = 0; t < 4; t++) {
-        check_gemm(pool, t & 1, t & 2, 5, 7, 3, 1, 0);
-        check_gemm(pool, t & 1, t & 2, 1, 1, 1, 2, -1);
-        check_gemm(pool, t & 1, t & 2, 300, 277, 130, 0.5f, 1);
-        check_gemm(pool, t & 1, t & 2, 3, 1000, 65, 1, 0.5f);
-        check_gemm(pool, t & 1, t & 2, 4, 4, 0, 1, 0.5f);
+        check_gemm(ctx, t & 1, t & 2, 5, 7, 3, 1, 0);
+        check_gemm(ctx, t & 1, t & 2, 1, 1, 1, 2, -1);
+        check_gemm(ctx, t & 1, t & 2, 300, 277, 130, 0.5f, 1);
+        check_gemm(ctx, t & 1, t & 2, 3, 1000, 65, 1, 0.5f);
+        check_gemm(ctx, t & 1, t & 2, 4, 4, 0, 1, 0.5f);
     }
 }
 

@@ -125,7 +125,7 @@ static void gemm_in_worker(void *arg, int64_t begin, int64_t end, int worker) {
         tg_sgemm(NULL, false, true, N, N, N, 1, g->a, N, g->b + i, N, 0, g->c + i * N * N, N);
 }
 
-/* OpenBLAS called from several workers at once, many times. */
+/* Products from several workers at once, many times. */
 static void products_from_many_workers(void **state) {
     (void)state;
     enum { N = 96, ITEMS = 64 };

@@ -1,0 +1,41 @@
+/* Inner kernels of the matrix product, one table per CPU level. gemm_body.h is compiled once per
+ * level with other flags and another vector width; the portable table is the oracle of the others.
+ *
+ * A panel holds `width` lanes of one operand for a run of the inner dimension: element (lane, p) is
+ * at panel[p * width + lane]. Panels of A have mr lanes (rows of C), panels of B nr (columns). */
+#ifndef TALKGEN_TENSOR_GEMM_KERNELS_H
+#define TALKGEN_TENSOR_GEMM_KERNELS_H
+
+#include "talkgen/core.h"
+
+enum {
+    TG_GEMM_DEPTH = 256, /* most of the inner dimension in a panel */
+    TG_GEMM_MOST_TILE = 16 * 32,
+    TG_GEMM_SMALL_DEPTH = 1024 /* most of the inner dimension of `small` */
+};
+
+typedef struct {
+    int mr, nr;
+    /* The inner dimension is summed in runs of this many products, each of them from 0; a run is
+     * then added to C. Elements of C depend on nothing else. */
+    int depth;
+    /* c [mr,nr] = start + a b over kc products; start [mr,nr] may be c, has rows start_ld apart (0:
+     * one row for all), NULL = zeros. a, b: panels, aligned to 64 bytes. */
+    void (*tile)(int64_t kc, const float *a, const float *b, const float *start, int64_t start_ld,
+                 float *c, int64_t ldc);
+    /* Panel of `lanes` <= mr or nr lanes, zeros in the others; source element (lane, p) is at
+     * x[lane * ld + p], or with `across` at x[p * ld + lane]. Values are multiplied by scale. */
+    void (*pack_a)(const float *x, int64_t ld, bool across, int64_t lanes, int64_t kc, float scale,
+                   float *panel);
+    void (*pack_b)(const float *x, int64_t ld, bool across, int64_t lanes, int64_t kc,
+                   float *panel);
+    /* out [n] = row b, sums in double: products too small to be worth packing. Columns of b are
+     * contiguous (across: element (p, j) at b[p * ld + j]) or rows of its transpose are. */
+    void (*small)(int64_t n, int64_t k, const double *row, const float *b, int64_t ld, bool across,
+                  double *out);
+} tg_gemm_kernels;
+
+extern const tg_gemm_kernels tg_gemm_portable, tg_gemm_avx2, tg_gemm_avx512;
+const tg_gemm_kernels *tg_gemm_at(tg_cpu_level level);
+
+#endif

@@ -1,0 +1,236 @@
+/* The matrix product at every CPU level that this machine has: against sums in double, with odd
+ * sizes, unaligned pointers and guard values; what is not read, what is passed on, and that no bit
+ * depends on how the work was cut. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tensor/gemm.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The sixteen-lane kernels translated for any processor: their logic is tested where AVX-512 is
+ * missing. */
+#pragma GCC diagnostic ignored "-Wpsabi"
+#define TG_LANES 16
+#define TG_MR    12
+#define TG_DEPTH 192
+#define TG_GEMM  sixteen_lanes
+#include "tensor/gemm_body.h"
+
+static const tg_gemm_kernels *tables[TG_CPU_LEVELS + 1];
+static int table_count;
+
+static int find_tables(void **state) {
+    (void)state;
+    for (int level = 0; level <= (int)tg_cpu_detect(); level++)
+        tables[table_count++] = tg_gemm_at((tg_cpu_level)level);
+    tables[table_count++] = &sixteen_lanes;
+    return 0;
+}
+
+enum { GUARD = 16 };
+static const float guard_value = -12345.5f;
+
+/* A matrix at an address that no vector likes, guards around it and between its rows. */
+typedef struct {
+    float *block, *at;
+    int64_t rows, cols, ld;
+} matrix;
+
+static matrix make(int64_t rows, int64_t cols, int64_t ld, uint64_t seed) {
+    const size_t n = (size_t)(rows * ld) + 2 * GUARD + 1;
+    matrix m = {tg_alloc(n * sizeof(float)), NULL, rows, cols, ld};
+    assert_non_null(m.block);
+    for (size_t i = 0; i < n; i++)
+        m.block[i] = guard_value;
+    m.at = m.block + GUARD + 1;
+    tg_rng rng = tg_rng_make(seed, "", "gemm");
+    for (int64_t i = 0; i < rows; i++)
+        tg_rng_fill_normal(&rng, (uint64_t)i << 20, m.at + i * ld, (size_t)cols);
+    return m;
+}
+
+static void assert_guards(const matrix *m) {
+    for (int i = 0; i <= GUARD; i++)
+        assert_true(m->block[i] == guard_value);
+    for (int64_t i = 0; i < m->rows; i++)
+        for (int64_t j = m->cols; j < m->ld; j++)
+            assert_true(m->at[i * m->ld + j] == guard_value);
+    for (int i = 0; i < GUARD; i++)
+        assert_true(m->at[m->rows * m->ld + i] == guard_value);
+}
+
+typedef enum { PLAIN, ADD, ROW_BIAS, COL_BIAS, BOTH_BIASES, STARTS } start_kind;
+
+static void multiply(const tg_gemm_kernels *g, tg_pool *pool, bool ta, bool tb, int64_t m,
+                     int64_t n, int64_t k, const matrix *a, const matrix *b, start_kind start,
+                     const float *row_bias, const float *col_bias, matrix *c) {
+    if (start == ADD)
+        tg_gemm_block(g, ta, tb, m, n, k, a->at, a->ld, b->at, b->ld, true, c->at, c->ld);
+    else
+        tg_gemm_bias(g, pool, ta, tb, m, n, k, a->at, a->ld, b->at, b->ld,
+                     start == ROW_BIAS || start == BOTH_BIASES ? row_bias : NULL,
+                     start == COL_BIAS || start == BOTH_BIASES ? col_bias : NULL, c->at, c->ld);
+}
+
+static void check(const tg_gemm_kernels *g, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
+                  start_kind start) {
+    matrix a = make(ta ? k : m, ta ? m : k, (ta ? m : k) + 3, 1);
+    matrix b = make(tb ? n : k, tb ? k : n, (tb ? k : n) + 5, 2);
+    matrix c = make(m, n, n + 2, 3), before = make(m, n, n + 2, 3);
+    matrix bias = make(2, m > n ? m : n, m > n ? m : n, 4);
+    const float *row_bias = bias.at, *col_bias = bias.at + bias.ld;
+    if (start != ADD)
+        for (int64_t i = 0; i < m; i++)
+            for (int64_t j = 0; j < n; j++)
+                c.at[i * c.ld + j] = NAN; /* must not be read */
+    multiply(g, NULL, ta, tb, m, n, k, &a, &b, start, row_bias, col_bias, &c);
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++) {
+            double want = start == ADD ? (double)before.at[i * c.ld + j] : 0, size = fabs(want);
+            if (start == ROW_BIAS || start == BOTH_BIASES)
+                want += (double)row_bias[i];
+            if (start == COL_BIAS || start == BOTH_BIASES)
+                want += (double)col_bias[j];
+            size = fabs(want) + 1;
+            for (int64_t p = 0; p < k; p++) {
+                double product = (double)a.at[ta ? p * a.ld + i : i * a.ld + p] *
+                                 (double)b.at[tb ? j * b.ld + p : p * b.ld + j];
+                want += product;
+                size += fabs(product);
+            }
+            /* A run of 256 sums at most, then one addition for each run, each at 2^-24 of the
+             * partial sums; errors add up like a random walk. */
+            if (!(fabs((double)c.at[i * c.ld + j] - want) <= 4e-7 * size))
+                fail_msg("%d x %d tiles, %lld x %lld x %lld, transposed %d %d, start %d: element "
+                         "%lld,%lld is %.9g, not %.9g",
+                         g->mr, g->nr, (long long)m, (long long)n, (long long)k, ta, tb, start,
+                         (long long)i, (long long)j, (double)c.at[i * c.ld + j], want);
+        }
+    assert_guards(&a), assert_guards(&b), assert_guards(&c);
+    tg_free(a.block), tg_free(b.block), tg_free(c.block), tg_free(before.block);
+    tg_free(bias.block);
+}
+
+static void odd_sizes(void **state) {
+    (void)state;
+    static const int64_t sizes[] = {1, 2, 5, 6, 7, 12, 13, 15, 16, 17, 31, 32, 33, 50};
+    enum { SIZES = sizeof sizes / sizeof *sizes };
+    for (int t = 0; t < table_count; t++)
+        for (int i = 0; i < SIZES; i++)
+            for (int j = 0; j < SIZES; j++)
+                check(tables[t], (i + j) & 1, (i + j) & 2, sizes[i], sizes[j],
+                      sizes[(i * 5 + j * 3) % SIZES], (start_kind)((i + 2 * j) % STARTS));
+}
+
+/* Across the edges of every block: runs of the inner dimension, rows, columns, shared panels. */
+static void block_edges(void **state) {
+    (void)state;
+    static const int64_t sizes[][3] = {
+        {97, 257, 193}, {95, 255, 257}, {193, 300, 511},
+        {600, 65, 385}, {20, 600, 513}, {7, 9, 2305},
+    };
+    for (int t = 0; t < table_count; t++)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+            for (int form = 0; form < 4; form++)
+                check(tables[t], form & 1, form & 2, sizes[i][0], sizes[i][1], sizes[i][2],
+                      (start_kind)((i + (size_t)form) % STARTS));
+}
+
+static void nothing_to_sum(void **state) {
+    (void)state;
+    for (int t = 0; t < table_count; t++)
+        for (int start = 0; start < STARTS; start++)
+            check(tables[t], false, false, 3, 5, 0, (start_kind)start);
+    matrix c = make(4, 4, 4, 1), copy = make(4, 4, 4, 1);
+    tg_gemm_block(tables[0], false, false, 0, 4, 4, NULL, 4, NULL, 4, false, c.at, 4);
+    tg_gemm_block(tables[0], false, false, 4, 0, 4, NULL, 4, NULL, 4, false, c.at, 4);
+    assert_memory_equal(c.at, copy.at, 16 * sizeof(float));
+    /* alpha 0 reads no factor, beta 0 no sum */
+    for (int i = 0; i < 16; i++)
+        c.at[i] = NAN;
+    tg_sgemm(NULL, false, false, 4, 4, 1 << 20, 0, NULL, 1, NULL, 1, 0, c.at, 4);
+    for (int i = 0; i < 16; i++)
+        assert_true(c.at[i] == 0);
+    tg_free(c.block), tg_free(copy.block);
+}
+
+/* NaN and infinity reach the row and column they belong to, and no other. */
+static void special_values_are_passed_on(void **state) {
+    (void)state;
+    enum { M = 23, N = 37, K = 300 };
+    for (int t = 0; t < table_count; t++) {
+        matrix a = make(M, K, K, 1), b = make(N, K, K, 2), c = make(M, N, N, 3);
+        a.at[22 * K + 299] = NAN;
+        b.at[36 * K + 7] = INFINITY;
+        tg_gemm_block(tables[t], false, true, M, N, K, a.at, K, b.at, K, false, c.at, N);
+        for (int i = 0; i < M; i++)
+            for (int j = 0; j < N; j++) {
+                const float v = c.at[i * N + j];
+                assert_true(i == 22 ? isnan(v) : j == 36 ? isinf(v) : isfinite(v));
+            }
+        tg_free(a.block), tg_free(b.block), tg_free(c.block);
+    }
+}
+
+/* Rows that overlap are the windows of a signal: a convolution without a copy. */
+static void overlapping_rows(void **state) {
+    (void)state;
+    enum { ROWS = 400, STEP = 5, TAPS = 10, OUT = 33 };
+    matrix x = make(1, ROWS * STEP + TAPS, ROWS * STEP + TAPS, 1), w = make(OUT, TAPS, TAPS, 2);
+    matrix c = make(ROWS, OUT, OUT, 3);
+    for (int t = 0; t < table_count; t++) {
+        tg_gemm_bias(tables[t], NULL, false, true, ROWS, OUT, TAPS, x.at, STEP, w.at, TAPS, NULL,
+                     NULL, c.at, OUT);
+        for (int i = 0; i < ROWS; i++)
+            for (int j = 0; j < OUT; j++) {
+                double want = 0;
+                for (int p = 0; p < TAPS; p++)
+                    want += (double)x.at[i * STEP + p] * (double)w.at[j * TAPS + p];
+                assert_true(fabs((double)c.at[i * OUT + j] - want) < 2e-5);
+            }
+    }
+    tg_free(x.block), tg_free(w.block), tg_free(c.block);
+}
+
+/* Any number of threads, and any part of the product alone, gives the same bits. */
+static void the_cut_changes_nothing(void **state) {
+    (void)state;
+    enum { M = 613, N = 405, K = 2100 }; /* shared panels in two depths and two heights */
+    for (int t = 0; t < table_count; t++) {
+        if (tables[t] == &sixteen_lanes)
+            continue; /* slow without its instructions, and nothing new */
+        matrix a = make(M, K, K, 1), b = make(N, K, K, 2), one = make(M, N, N, 3);
+        tg_gemm_bias(tables[t], NULL, false, true, M, N, K, a.at, K, b.at, K, NULL, b.at, one.at,
+                     N);
+        static const int threads[] = {1, 2, 3, 5};
+        for (int k = 0; k < 4; k++) {
+            tg_pool *pool = tg_pool_create(threads[k]);
+            matrix c = make(M, N, N, 4);
+            tg_gemm_bias(tables[t], pool, false, true, M, N, K, a.at, K, b.at, K, NULL, b.at, c.at,
+                         N);
+            assert_memory_equal(c.at, one.at, M * N * sizeof(float));
+            tg_free(c.block);
+            tg_pool_destroy(&pool);
+        }
+        matrix part = make(11, 29, 29, 5);
+        tg_gemm_bias(tables[t], NULL, false, true, 11, 29, K, a.at + 77 * K, K, b.at + 301 * K, K,
+                     NULL, b.at + 301, part.at, 29);
+        for (int i = 0; i < 11; i++)
+            assert_memory_equal(part.at + i * 29, one.at + (77 + i) * N + 301, 29 * sizeof(float));
+        tg_free(a.block), tg_free(b.block), tg_free(one.block), tg_free(part.block);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(odd_sizes),        cmocka_unit_test(block_edges),
+        cmocka_unit_test(nothing_to_sum),   cmocka_unit_test(special_values_are_passed_on),
+        cmocka_unit_test(overlapping_rows), cmocka_unit_test(the_cut_changes_nothing),
+    };
+    return cmocka_run_group_tests_name("tensor_gemm", tests, find_tables, NULL);
+}
