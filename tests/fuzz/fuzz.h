@@ -1,6 +1,5 @@
-/* What the fuzz targets share. Build with -DTALKGEN_FUZZ=ON; with clang and
- * -DTALKGEN_SANITIZE=address,undefined,fuzzer-no-link they are libFuzzer programs
- * (build/tests/fuzz_npy corpus/), otherwise they replay the files they are given. */
+/* What the fuzz targets share. Each is a program that damages files
+ * (mutate.c) and, with clang and -DTALKGEN_FUZZ=ON, one of libFuzzer; see README.md here. */
 #ifndef TALKGEN_TESTS_FUZZ_H
 #define TALKGEN_TESTS_FUZZ_H
 
@@ -14,6 +13,11 @@
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+/* For mutate.c: whether what is allocated now belongs to the target and not to the reader, and
+ * whether the reader took the file. */
+__attribute__((weak)) bool fuzz_own_memory;
+__attribute__((weak)) int fuzz_accepted;
 
 /* One context for the whole run, one thread. */
 static inline tg_context *fuzz_context(void) {
@@ -47,6 +51,7 @@ static inline void fuzz_check(tg_status status) {
     if (status == TG_EINTERNAL) {
         abort();
     }
+    fuzz_accepted += status == TG_OK;
 }
 
 #endif

@@ -10,11 +10,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
         for (int i = 0; i < npy.ndim; i++) {
             n *= (size_t)npy.dim[i];
         }
+        fuzz_own_memory = true;
         float *copy = malloc(n * sizeof *copy + 1);
         if (n) {
             memcpy(copy, npy.data, n * sizeof *copy);
         }
         free(copy);
+        fuzz_own_memory = false;
         tg_npy_free(&npy);
     }
     return 0;
