@@ -18,6 +18,7 @@ enum {
  * biases of the two layers that see it. */
 typedef struct {
     const tg_vanilla_mlp *mlp;
+    tg_cpu_level level; /* of the products */
     int position_octaves, view_octaves;
     int position, condition, view; /* widths of the inputs */
     int position_ld;               /* position, padded */

@@ -1,5 +1,6 @@
 /* The perceptron of AD-NeRF on batches of samples: every layer is one matrix product and one pass
  * of bias and ReLU over activations that are still in the cache. */
+#include "tensor/gemm.h"
 #include "vanilla.h"
 
 #include <math.h>
@@ -24,6 +25,7 @@ static void copy_columns(const tg_tensor *w, int from, int n, float *to, int to_
 tg_status tg_vanilla_net_create(tg_context *ctx, const tg_vanilla_config *config,
                                 const tg_vanilla_mlp *mlp, tg_vanilla_net *net) {
     *net = (tg_vanilla_net){.mlp = mlp,
+                            .level = tg_context_cpu(ctx),
                             .position_octaves = config->position_octaves,
                             .view_octaves = config->view_octaves};
     net->position = 3 * (1 + 2 * config->position_octaves);
@@ -187,9 +189,10 @@ static float dot(const float *a, const float *b, int n) {
 }
 
 /* y [rows, out] = x [rows, in] w^T */
-static void product(const float *x, int ldx, int rows, const float *w, int ldw, int in, int out,
-                    float *y, int ldy) {
-    tg_sgemm(NULL, false, true, rows, out, in, 1, x, ldx, w, ldw, 0, y, ldy);
+static void product(const tg_vanilla_net *net, const float *x, int ldx, int rows, const float *w,
+                    int ldw, int in, int out, float *y, int ldy) {
+    tg_gemm_block(tg_gemm_at(net->level), false, true, rows, out, in, x, ldx, w, ldw, false, y,
+                  ldy);
 }
 
 /* Runs the trunk; returns the last activations and their row length. */
@@ -208,16 +211,17 @@ static const float *trunk(const tg_vanilla_net *net, tg_vanilla_scratch *s,
         const float *b = mlp->density_b[l]->data;
         int stride = 0;
         if (l == 0) {
-            product(x, x_ld, rows, net->first, net->position_ld, net->position_ld, out, y, y_ld);
+            product(net, x, x_ld, rows, net->first, net->position_ld, net->position_ld, out, y,
+                    y_ld);
             b = bias->first;
             stride = bias->shared ? 0 : out;
         } else if (l == mlp->skip) {
-            product(s->input, input_ld, rows, net->again, input_ld, input_ld, out, y, y_ld);
+            product(net, s->input, input_ld, rows, net->again, input_ld, input_ld, out, y, y_ld);
             b = bias->again;
             stride = bias->shared ? 0 : out;
         } else {
             const int in = (int)w->dim[1];
-            product(x, x_ld, rows, w->data, in, in, out, y, y_ld);
+            product(net, x, x_ld, rows, w->data, in, in, out, y, y_ld);
         }
         bias_relu(y, y_ld, rows, out, b, stride, first, samples);
         x = y;
@@ -237,7 +241,8 @@ static void color_branch(const tg_vanilla_net *net, tg_vanilla_scratch *s, const
         const tg_tensor *w = mlp->color_w[l];
         const int in = (int)w->dim[1], out = out_width(w);
         float *y = s->color[l % 2];
-        product(x, x_ld, rows, w->data, in, l == 0 ? in - net->view : in, out, y, net->color_width);
+        product(net, x, x_ld, rows, w->data, in, l == 0 ? in - net->view : in, out, y,
+                net->color_width);
         bias_relu(y, net->color_width, rows, out, l == 0 ? s->view : mlp->color_b[l]->data,
                   l == 0 ? out : 0, first, samples);
         x = y;
