@@ -185,6 +185,11 @@ tg_status cmd_render(tg_context *ctx, const cli_args *args) {
     tg_synth_report report;
     if (s == TG_OK && args->features)
         s = render_features(ctx, args, person, &options, &report);
+    if (s == TG_OK && args->motion && tg_identity_hears(person))
+        s = tg_fail(ctx, TG_EUSAGE,
+                    "--motion: '%s' is driven by logits, not by landmarks\n"
+                    "  expected: --features FILE.npy\n  try: talkgen render --features aud.npy",
+                    person->name);
     if (s == TG_OK && args->motion)
         s = tg_motion_source_file(ctx, args->motion, &source);
     if (s == TG_OK && args->motion)
