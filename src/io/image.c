@@ -19,6 +19,21 @@ static tg_status not_picture(tg_context *ctx, const char *name, const char *why)
                    name, why);
 }
 
+/* Whether every chunk of a PNG ends in it: stb makes room for the length that a chunk announces
+ * before it looks for the bytes, up to 2 GiB. */
+static bool chunks_fit(const uint8_t *data, size_t bytes) {
+    for (size_t at = 8; bytes - at >= 8;) {
+        const uint8_t *d = data + at;
+        size_t length = (size_t)d[0] << 24 | (size_t)d[1] << 16 | (size_t)d[2] << 8 | d[3];
+        if (length > bytes - at - 8) {
+            return false;
+        }
+        at += 8 + length;
+        at += bytes - at < 4 ? bytes - at : 4; /* the checksum */
+    }
+    return true;
+}
+
 tg_status tg_image_decode(tg_context *ctx, const uint8_t *data, size_t bytes, const char *name,
                           int channels, tg_image *out) {
     *out = (tg_image){0};
@@ -30,6 +45,9 @@ tg_status tg_image_decode(tg_context *ctx, const uint8_t *data, size_t bytes, co
     bool jpeg = bytes >= 3 && memcmp(data, "\xff\xd8\xff", 3) == 0;
     if ((!png && !jpeg) || bytes > INT_MAX) {
         return not_picture(ctx, name, bytes == 0 ? "the file is empty" : "another kind of file");
+    }
+    if (png && !chunks_fit(data, bytes)) {
+        return not_picture(ctx, name, "it ends within a chunk");
     }
     int width, height, stored;
     if (!stbi_info_from_memory(data, (int)bytes, &width, &height, &stored)) {

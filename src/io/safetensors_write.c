@@ -181,24 +181,30 @@ static int compare_place(const void *a, const void *b) {
     return odd_x != odd_y ? odd_x - odd_y : (x->order > y->order) - (x->order < y->order);
 }
 
+/* Takes `child` in every case; key NULL for an array. */
+static bool attach(cJSON *parent, const char *key, cJSON *child) {
+    bool done = child && (key ? cJSON_AddItemToObject(parent, key, child)
+                              : cJSON_AddItemToArray(parent, child));
+    if (!done) {
+        cJSON_Delete(child);
+    }
+    return done;
+}
+
 static cJSON *entry(const tg_st_item *item, size_t begin) {
     cJSON *e = cJSON_CreateObject();
     cJSON *shape = cJSON_CreateArray(), *offsets = cJSON_CreateArray();
-    bool good =
-        e && shape && offsets && cJSON_AddStringToObject(e, "dtype", tg_dtype_name(item->dtype));
-    for (int i = 0; i < item->ndim && good; i++) {
-        good = cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)item->dim[i]));
+    bool good = e && cJSON_AddStringToObject(e, "dtype", tg_dtype_name(item->dtype));
+    for (int i = 0; i < item->ndim && good && shape; i++) {
+        good = attach(shape, NULL, cJSON_CreateNumber((double)item->dim[i]));
     }
-    good = good && cJSON_AddItemToArray(offsets, cJSON_CreateNumber((double)begin)) &&
-           cJSON_AddItemToArray(offsets, cJSON_CreateNumber((double)(begin + item->bytes)));
-    if (!good) {
+    good = good && offsets && attach(offsets, NULL, cJSON_CreateNumber((double)begin)) &&
+           attach(offsets, NULL, cJSON_CreateNumber((double)(begin + item->bytes)));
+    bool shaped = attach(e, "shape", shape), placed = attach(e, "data_offsets", offsets);
+    if (!good || !shaped || !placed) {
         cJSON_Delete(e);
-        cJSON_Delete(shape);
-        cJSON_Delete(offsets);
         return NULL;
     }
-    cJSON_AddItemToObject(e, "shape", shape);
-    cJSON_AddItemToObject(e, "data_offsets", offsets);
     return e;
 }
 
@@ -206,13 +212,11 @@ static char *header_text(const tg_st_writer *w, const tg_st_item *items) {
     cJSON *root = cJSON_CreateObject();
     bool good = root != NULL;
     if (good && tg_json_count(w->meta) > 0) {
-        cJSON *meta = cJSON_Duplicate((const cJSON *)w->meta, true);
-        good = meta && cJSON_AddItemToObject(root, "__metadata__", meta);
+        good = attach(root, "__metadata__", cJSON_Duplicate((const cJSON *)w->meta, true));
     }
     size_t at = 0;
     for (int i = 0; i < w->count && good; i++) {
-        cJSON *e = entry(&items[i], at);
-        good = e && cJSON_AddItemToObject(root, items[i].name, e);
+        good = attach(root, items[i].name, entry(&items[i], at));
         at += items[i].bytes;
     }
     char *text = good ? cJSON_PrintUnformatted(root) : NULL;

@@ -90,6 +90,12 @@ static void refuses_bad_files(void **state) {
         assert_null(image.data);
     }
     tg_free(png);
+    /* A few bytes whose pixels announce a gigabyte, which stb would ask for. */
+    static const uint8_t chunk[] =
+        "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\4\0\0\0\3\10\0\0\0\0....\x50\0\0\x17IDAT....";
+    assert_int_equal(tg_image_decode(ctx, chunk, sizeof chunk - 1, "chunk.png", 0, &image),
+                     TG_EINPUT);
+    assert_message("ends within a chunk");
     const char *others[] = {"", "GIF89a", "BM", "hello", "P6 1 1 255 abc", "\xff\xd8\xff"};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         put_file(in_folder("other.png"), others[i], strlen(others[i]));
