@@ -1,4 +1,5 @@
-/* PyTorch, pickles, .npz: open, visit the whole tree, find and read every tensor. */
+/* PyTorch, pickles, .npz: open, visit the whole tree, find and read every tensor, flatten the state
+ * dict. */
 #include "fuzz.h"
 
 #include <math.h>
@@ -49,9 +50,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     tg_status status = tg_torch_open(fuzz_context(), fuzz_file(data, bytes), &file);
     fuzz_check(status);
     if (status == TG_OK) {
-        budget = 1 << 24;
+        budget = 1 << 20;
         visit(tg_torch_root(file), 0);
         tg_torch_find(tg_torch_root(file), "state_dict.model.a.0");
+        tg_st *st;
+        const tg_torch_value *model = tg_torch_find(tg_torch_root(file), "state_dict.model");
+        tg_status flat =
+            tg_st_from_torch(fuzz_context(), file, model ? model : tg_torch_root(file), &st);
+        if (flat == TG_EINTERNAL || (flat == TG_OK) != (st != NULL)) {
+            abort();
+        }
+        for (int i = 0; flat == TG_OK && i < tg_st_count(st); i++) {
+            if (!tg_st_find(st, tg_st_at(st, i)->name)) {
+                abort();
+            }
+        }
+        tg_st_close(&st);
         tg_torch_close(&file);
     }
     return 0;

@@ -3,6 +3,10 @@
 
 #include "io/files.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 static void read_and_write(void **state) {
@@ -66,6 +70,76 @@ static void failures_are_named(void **state) {
     empty_folder();
 }
 
+/* Fills a pipe in pieces, so that reading it has to wait. */
+static void *fill(void *path) {
+    static char data[200000];
+    FILE *f = fopen(path, "w");
+    for (size_t i = 0; i < sizeof data; i++) {
+        data[i] = (char)(i * 11);
+    }
+    for (size_t i = 0; f && i < 10; i++) {
+        fwrite(data + i * 20000, 1, 20000, f);
+        fflush(f);
+    }
+    if (f) {
+        fclose(f);
+    }
+    return data;
+}
+
+static void pipes_grow(void **state) {
+    (void)state;
+    char path[512], *text;
+    size_t bytes;
+    void *data;
+    pthread_t writer;
+    strcpy(path, in_folder("pipe"));
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(pthread_create(&writer, NULL, fill, path), 0);
+    assert_ok(tg_file_read(ctx, path, 1 << 20, &text, &bytes));
+    assert_int_equal(pthread_join(writer, &data), 0);
+    assert_int_equal(bytes, 200000);
+    assert_memory_equal(text, data, bytes);
+    tg_free(text);
+    empty_folder();
+}
+
+/* What the disk or the shell limits is told as such, and nothing half-written stays. */
+static void limits_are_named(void **state) {
+    (void)state;
+    static char data[100000];
+    struct rlimit kept, small;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &kept), 0);
+    small = kept;
+    small.rlim_cur = 50000;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    tg_status status = tg_file_write(ctx, in_folder("a"), data, sizeof data);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &kept), 0);
+    assert_int_equal(status, TG_EOUTPUT);
+    assert_message("ulimit -f");
+    assert_int_equal(files_in_folder(), 0);
+    struct {
+        int error;
+        const char *text;
+    } errors[] = {
+        {ENOSPC, "df -h"}, {EDQUOT, "room on the disk"}, {EPIPE, "other end of the pipe"}};
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        assert_int_equal(tg_write_failed(ctx, "a", errors[i].error), TG_EOUTPUT);
+        assert_message(errors[i].text);
+    }
+    assert_int_equal(tg_read_failed(ctx, TG_EMODEL, "a", ENOMEM), TG_ENOMEM);
+    tg_map map;
+    assert_int_equal(tg_map_open(ctx, folder, TG_EMODEL, &map), TG_EMODEL);
+    assert_message("Is a directory");
+    assert_int_equal(tg_file_write(ctx, in_folder("a/"), "x", 1), TG_EOUTPUT);
+    assert_message("file name inside that directory");
+    assert_int_equal(tg_make_dirs(ctx, ""), TG_EOUTPUT);
+    assert_true(tg_has_extension("a/b.PNG", "png"));
+    assert_false(tg_has_extension("a.png/b", "png"));
+    assert_false(tg_has_extension("png", "png"));
+}
+
 static void folders_and_sums(void **state) {
     (void)state;
     char sum[33];
@@ -88,8 +162,8 @@ static void folders_and_sums(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(read_and_write),
-        cmocka_unit_test(failures_are_named),
+        cmocka_unit_test(read_and_write),   cmocka_unit_test(failures_are_named),
+        cmocka_unit_test(pipes_grow),       cmocka_unit_test(limits_are_named),
         cmocka_unit_test(folders_and_sums),
     };
     return cmocka_run_group_tests(tests, start, stop);
