@@ -52,8 +52,9 @@ tg_status tg_checkpoint_open(tg_context *ctx, const char *path, const char *opti
                        "  try: the file as it was downloaded, model_ckpt_steps_N.ckpt",
                        path, option, wanted);
     tg_status s = tg_torch_open(ctx, path, &out->file);
-    const tg_torch_value *root = tg_torch_root(out->file), *state = NULL;
+    const tg_torch_value *state = NULL;
     if (s == TG_OK) {
+        const tg_torch_value *root = tg_torch_root(out->file);
         state = tg_torch_get(root, "state_dict");
         s = tg_st_from_torch(ctx, out->file, state ? state : root, &out->state);
     }

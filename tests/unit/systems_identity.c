@@ -46,6 +46,57 @@ static void round_trip(void **state) {
     person_free(&p);
 }
 
+/* Nobody knows M; its own clamp and smoothing, the recording's motion, a postnet with pitch. */
+static void converted_person(void **state) {
+    (void)state;
+    enum { DIM = 6, LLE = 3 };
+    person p;
+    person_make(&p, true);
+    tg_postnet_destroy(&p.postnet);
+    tg_postnet_config config = {.in_out_dim = TG_MOTION_DIM, .widths = {8, 8}, .pitch_dim = DIM};
+    assert_ok(tg_postnet_create(ctx, &config, &p.postnet));
+    tg_postnet_init(p.postnet, 6);
+    float *table = tg_postnet_pitch_table(p.postnet), lle[LLE * TG_LLE_DIM];
+    for (int i = 0; i < TG_PITCH_BINS * DIM; i++) {
+        table[i] = 0.1f * (float)i;
+    }
+    for (int i = 0; i < LLE * TG_LLE_DIM; i++) {
+        lle[i] = 0.25f * (float)(i % 50); /* exact in half floats */
+    }
+    p.parts.postnet = p.postnet;
+    p.parts.idexp = true;
+    p.parts.lm_mean = NULL;
+    p.parts.clamp_std = 2;
+    p.parts.smooth = -1;
+    p.parts.lle = lle;
+    p.parts.lle_frames = LLE;
+    assert_ok(tg_identity_write(ctx, in_folder("person.ckpt"), &p.parts));
+    tg_identity *id;
+    assert_ok(tg_identity_open(ctx, in_folder("person.ckpt"), NULL, false, &id));
+    assert_true(id->idexp);
+    assert_true(id->clamp_std == 2 && id->smooth == 0);
+    for (int k = 0; k < TG_MOTION_DIM; k++) {
+        assert_true(id->lm_mean[k] == 0);
+    }
+    assert_int_equal(id->lle_frames, LLE);
+    assert_memory_equal(id->lle, lle, sizeof lle);
+    assert_memory_equal(tg_postnet_pitch_table(id->postnet), table,
+                        TG_PITCH_BINS * DIM * sizeof *table);
+    tg_identity_close(&id);
+    lle[5] = INFINITY;
+    assert_ok(tg_identity_write(ctx, in_folder("person.ckpt"), &p.parts));
+    assert_int_equal(tg_identity_open(ctx, in_folder("person.ckpt"), NULL, false, &id), TG_EMODEL);
+    assert_message("motion.lle");
+    /* Without idexp the mean face has to be there. */
+    p.parts.idexp = false;
+    p.parts.lle = NULL;
+    assert_ok(tg_identity_write(ctx, in_folder("person.ckpt"), &p.parts));
+    assert_int_equal(tg_identity_open(ctx, in_folder("person.ckpt"), NULL, false, &id), TG_EMODEL);
+    assert_message("motion.lm_mean");
+    person_free(&p);
+    empty_folder();
+}
+
 static void without_extras(void **state) {
     (void)state;
     person p;
@@ -232,6 +283,7 @@ static void foreign_files(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(round_trip, start, stop),
+        cmocka_unit_test_setup_teardown(converted_person, start, stop),
         cmocka_unit_test_setup_teardown(without_extras, start, stop),
         cmocka_unit_test_setup_teardown(voice_by_hash, start, stop),
         cmocka_unit_test_setup_teardown(voice_elsewhere, start, stop),
