@@ -50,7 +50,8 @@ static const option table[] = {
     {"eye-smooth", 0, COUNT, AT(eye_smooth), 0, 101, "N",
      "frames that recorded eye areas are averaged over"},
     {"march", 0, TEXT, AT(march), 0, 0, "fast|reference",
-     "samples of a ray: each ray for itself, or the published schedule in full precision"},
+     "samples of a ray of the grid renderer: each ray for itself, or the published schedule in "
+     "full precision"},
     {"encoder", 0, TEXT, AT(encoder), 0, 0, "FILE",
      "voice file instead of the one the identity names"},
     {"background", 0, TEXT, AT(background), 0, 0, "dataset|FILE|#rrggbb|transparent",

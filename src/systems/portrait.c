@@ -99,9 +99,8 @@ static tg_status portrait_open(tg_context *ctx, const tg_identity *id, int64_t c
     tg_status s = fit_size(ctx, id, o, &size);
     if (s == TG_OK)
         s = check_smooth(ctx, o);
-    if (s == TG_OK)
-        s = open_torso(ctx, id, o->torso_features,
-                       tg_identity_hears(id) ? (int64_t)llround(25 * start_s) : 0, p);
+    if (s == TG_OK) /* features are of the whole audio */
+        s = open_torso(ctx, id, o->torso_features, (int64_t)llround(25 * start_s), p);
     if (s == TG_OK && o->pose_out &&
         !(p->pose_rows = tg_alloc((size_t)count * 16 * sizeof *p->pose_rows)))
         s = tg_fail(ctx, TG_ENOMEM, "out of memory for %lld head poses", (long long)count);

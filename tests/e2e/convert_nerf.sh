@@ -119,6 +119,15 @@ ffmpeg -loglevel error -y -i "$speech" -t 1 -ar 16000 speech.wav
 run --features short.npy --audio speech.wav -i ad_head.ckpt -o ad.mp4
 equal "$(ffprobe -loglevel error -select_streams a -show_entries stream=codec_name -of default=nw=1:nk=1 ad.mp4)" aac "sound beside features"
 
+# distances: of the recording's configuration, else around the mean distance 0.75
+"$talkgen" info ad.ckpt >out.txt
+grep -q '"near":0.55' out.txt && grep -q '"far":1.15' out.txt || tell "near and far of the mean distance"
+printf 'expname = a\nnear = 0.5\nfar = 1.25\n' >data/HeadNeRF_config.txt
+run convert adnerf --torso "$golden/adnerf_torso/model_ckpt_steps_1.ckpt" --dataset data -o ad_gf.ckpt
+"$talkgen" info ad_gf.ckpt >out.txt
+grep -q '"near":0.5,"far":1.25' out.txt || tell "near and far of HeadNeRF_config.txt"
+run render --features short.npy -i ad_gf.ckpt -o null:
+
 # ---- what is refused, and how
 expect 2 DeepSpeech "$talkgen" --audio speech.wav -i ad.ckpt -o a.mp4 --progress never
 expect 3 '[6,16,44]' "$talkgen" render --features aud_eo.npy -i rad.ckpt -o a.mp4 --progress never
