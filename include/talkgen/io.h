@@ -16,7 +16,8 @@ extern "C" {
 
 /* A parsed or growing JSON value. Only roots are destroyed; children are borrowed. Reading
  * functions accept NULL and wrong types and then return the default, so that a chain of gets
- * needs one check at its end. */
+ * needs one check at its end. Text whose tree would need more than 4 times its bytes and 64 MiB is
+ * refused (TG_EINPUT). */
 typedef struct tg_json tg_json;
 tg_status tg_json_read(tg_context *ctx, const char *path, tg_json **out);
 tg_status tg_json_parse(tg_context *ctx, const char *text, size_t bytes, const char *name,
@@ -36,7 +37,7 @@ bool tg_json_is_object(const tg_json *v);
 double tg_json_number(const tg_json *v, double otherwise);
 bool tg_json_bool(const tg_json *v, bool otherwise);
 const char *tg_json_string(const tg_json *v, const char *otherwise);
-/* Building: object NULL keys are for arrays. */
+/* Building: object NULL keys are for arrays. Bytes that are not UTF-8 become U+FFFD. */
 tg_json *tg_json_new_object(void);
 tg_json *tg_json_new_array(void);
 tg_json *tg_json_set_number(tg_json *parent, const char *key, double value);

@@ -12,10 +12,16 @@ enum { LONG_LIST = 8, SHOWN = 2, PATH_BYTES = 1024 };
 
 /* ---- text --------------------------------------------------------------------------------- */
 
+/* Also the second control characters, which in UTF-8 are 0xc2 and a byte below 0xa0. */
+static bool is_control(const char *c) {
+    unsigned char first = (unsigned char)c[0], second = first == 0xc2 ? (unsigned char)c[1] : 0xff;
+    return first < 0x20 || first == 0x7f || second < 0xa0;
+}
+
 /* Text of a file on a terminal: no control characters, at most `limit` bytes. */
 static void print_plain(const char *text, size_t limit) {
     for (size_t i = 0; text[i] && i < limit; i++)
-        putchar((unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i]);
+        putchar(is_control(text + i) ? '?' : text[i]);
     if (strlen(text) > limit)
         fputs("...", stdout);
 }

@@ -42,9 +42,28 @@ static tg_status parse_error(tg_context *ctx, const char *name, const char *text
                    name, what, line, column);
 }
 
+/* Whether the tree stays below 4 times the text and 64 MiB, the text itself and its strings
+ * included. A value costs 80 bytes, which "0," can ask for; every value but the first follows one
+ * of the characters below. */
+static bool affordable(const char *text, size_t bytes) {
+    size_t values = 1, quotes = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        values += text[i] == ',' || text[i] == '[' || text[i] == '{';
+        quotes += text[i] == '"';
+    }
+    return 80 * values + 16 * quotes <= 2 * bytes + ((size_t)60 << 20);
+}
+
 tg_status tg_json_parse(tg_context *ctx, const char *text, size_t bytes, const char *name,
                         tg_json **out) {
     *out = NULL;
+    if (!affordable(text, bytes)) {
+        return tg_fail(ctx, TG_EINPUT,
+                       "%s: far too many values for its %zu bytes\n"
+                       "  expected: fewer than about 700000 values, or longer ones\n"
+                       "  try: numbers in .npy or safetensors files",
+                       name, bytes);
+    }
     const char *end = text;
     cJSON *root = bytes > 0 ? cJSON_ParseWithLengthOpts(text, bytes, &end, false) : NULL;
     if (!root) {
@@ -155,15 +174,69 @@ tg_json *tg_json_new_array(void) {
     return json(cJSON_CreateArray());
 }
 
+/* Bytes of the UTF-8 character at p, 0 when there is none (RFC 3629: no surrogates, nothing beyond
+ * U+10FFFF, nothing longer than needed). */
+static int utf8_bytes(const unsigned char *p) {
+    int n = p[0] < 0x80   ? 1
+            : p[0] < 0xc2 ? 0
+            : p[0] < 0xe0 ? 2
+            : p[0] < 0xf0 ? 3
+            : p[0] < 0xf5 ? 4
+                          : 0;
+    for (int i = 1; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    bool bad = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+               (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f);
+    return bad ? 0 : n;
+}
+
+/* Names from files need not be UTF-8, JSON must be: `text` itself, or a copy with U+FFFD for every
+ * byte that belongs to no character, in *owned. NULL without memory. */
+static const char *as_utf8(const char *text, char **owned) {
+    const unsigned char *p = (const unsigned char *)text;
+    size_t length = 0;
+    bool good = true;
+    for (int n; *p; p += n ? n : 1) {
+        n = utf8_bytes(p);
+        good = good && n;
+        length += n ? (size_t)n : 3;
+    }
+    *owned = NULL;
+    if (good) {
+        return text;
+    }
+    char *to = *owned = tg_alloc(length + 1);
+    p = (const unsigned char *)text;
+    for (int n; to && *p; p += n ? n : 1) {
+        n = utf8_bytes(p);
+        memcpy(to, n ? (const char *)p : "\xef\xbf\xbd", n ? (size_t)n : 3);
+        to += n ? n : 3;
+    }
+    if (to) {
+        *to = '\0';
+    }
+    return *owned;
+}
+
 /* Takes `child` in every case; a key that exists is replaced. */
-static tg_json *attach(tg_json *parent, const char *key, cJSON *child) {
+static tg_json *attach(tg_json *parent, const char *name, cJSON *child) {
     bool done = false;
+    char *owned = NULL;
+    const char *key = name ? as_utf8(name, &owned) : NULL;
+    if (name && !key) {
+        cJSON_Delete(child);
+        return NULL;
+    }
     if (child && tg_json_is_object(parent) && key) {
         cJSON_DeleteItemFromObjectCaseSensitive(node(parent), key);
         done = cJSON_AddItemToObject(node(parent), key, child);
     } else if (child && tg_json_is_array(parent) && !key) {
         done = cJSON_AddItemToArray(node(parent), child);
     }
+    tg_free(owned);
     if (!done) {
         cJSON_Delete(child);
         return NULL;
@@ -176,7 +249,11 @@ tg_json *tg_json_set_number(tg_json *parent, const char *key, double value) {
 }
 
 tg_json *tg_json_set_string(tg_json *parent, const char *key, const char *value) {
-    return attach(parent, key, value ? cJSON_CreateString(value) : cJSON_CreateNull());
+    char *owned = NULL;
+    const char *text = value ? as_utf8(value, &owned) : NULL;
+    cJSON *child = !value ? cJSON_CreateNull() : text ? cJSON_CreateString(text) : NULL;
+    tg_free(owned);
+    return attach(parent, key, child);
 }
 
 tg_json *tg_json_set_bool(tg_json *parent, const char *key, bool value) {

@@ -448,7 +448,8 @@ static tg_status push_named(machine *m, const char *module, size_t module_bytes,
     }
     for (size_t i = 0; i < sizeof what; i++) { /* for the terminal */
         char *c = &what[0][0] + i;
-        *c = (*c > 0 && *c < 0x20) || *c == 0x7f ? '?' : *c;
+        bool second = *c == '\xc2' && i + 1 < sizeof what && (c[1] & 0xe0) == 0x80;
+        *c = (*c > 0 && *c < 0x20) || *c == 0x7f || second ? '?' : *c;
     }
     char text[320];
     snprintf(text, sizeof text, "the pickle asks for %s.%s, which is refused", what[0], what[1]);

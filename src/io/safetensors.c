@@ -122,7 +122,7 @@ static tg_status read_entry(tg_context *ctx, const char *path, const tg_json *en
                             uint64_t *needed) {
     t->name = tg_json_key(entry);
     for (const char *c = t->name; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f || (*c == '\xc2' && (c[1] & 0xe0) == 0x80)) {
             return damaged(ctx, path, NULL, "a tensor name has control characters",
                            "printable names");
         }

@@ -93,11 +93,56 @@ static void refuses_what_is_no_json(void **state) {
     assert_int_equal(tg_json_read(ctx, folder, &root), TG_EINPUT);
 }
 
+/* Names from foreign files: what is printed is UTF-8 whatever they hold. */
+static void prints_utf8(void **state) {
+    (void)state;
+    static const struct {
+        const char *bytes, *text;
+    } cases[] = {
+        {"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"},
+        {"\xff", "\xef\xbf\xbd"},
+        {"a\xc3", "a\xef\xbf\xbd"},                               /* cut off */
+        {"\xc0\x80", "\xef\xbf\xbd\xef\xbf\xbd"},                 /* longer than needed */
+        {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"}, /* a surrogate */
+        {"\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xe0\x9f\xbf!", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd!"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        tg_json *root = tg_json_new_object();
+        assert_non_null(tg_json_set_string(root, cases[i].bytes, cases[i].bytes));
+        assert_string_equal(tg_json_key(tg_json_first(root)), cases[i].text);
+        assert_string_equal(tg_json_string(tg_json_get(root, cases[i].text), ""), cases[i].text);
+        tg_json_destroy(&root);
+    }
+}
+
+static void refuses_more_than_memory(void **state) {
+    (void)state;
+    size_t n = 2000000;
+    char *text = malloc(n + 1);
+    tg_json *root;
+    assert_non_null(text);
+    for (size_t i = 0; i < n; i++) {
+        text[i] = i % 2 ? '0' : i ? ',' : '[';
+    }
+    text[n] = ']';
+    assert_int_equal(tg_json_parse(ctx, text, n + 1, "many.json", &root), TG_EINPUT);
+    assert_null(root);
+    assert_message("too many values");
+    memset(text + 400000, ' ', n - 400000); /* a fifth of them remain */
+    assert_ok(tg_json_parse(ctx, text, n + 1, "fewer.json", &root));
+    assert_int_equal(tg_json_count(root), 200000);
+    tg_json_destroy(&root);
+    free(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_values),
         cmocka_unit_test(builds_and_prints),
+        cmocka_unit_test(prints_utf8),
         cmocka_unit_test(refuses_what_is_no_json),
+        cmocka_unit_test(refuses_more_than_memory),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -119,6 +119,9 @@ static void refuses_bad_headers(void **state) {
         {"{\"a\":" T("[1]", "[0,4]") ",\"a\":" T("[1]", "[4,8]") "}", 8, "appears twice"},
         {"{\"a\":" T("[0]", "[0,0]") ",\"a\":" T("[0]", "[0,0]") "}", 0, "appears twice"},
         {"{\"a\\u001b[2J\":" T("[1]", "[0,4]") "}", 4, "control characters"},
+        {"{\"a\xc2\x9b"
+         "2J\":" T("[1]", "[0,4]") "}",
+         4, "control characters"}, /* CSI */
         {"{\"__metadata__\":{\"a\":1}}", 0, "__metadata__"},
         {"{\"__metadata__\":[]}", 0, "__metadata__"},
         {"{\"__metadata__\":{},\"__metadata__\":{}}", 0, "twice"},
