@@ -174,6 +174,12 @@ tg_tensor *tg_matmul(tg_tape *tape, tg_tensor *a, tg_tensor *b, bool transpose_b
 /* x [B,C,T] w [O,C/groups,K] b [O] or NULL -> [B,O,(T+2 pad-K)/stride+1], zero padding */
 tg_tensor *tg_conv1d(tg_tape *tape, tg_tensor *x, tg_tensor *w, tg_tensor *b, int stride, int pad,
                      int groups);
+/* The same sum on rows of channels, without padding and groups, for networks that only run: x
+ * [B,T,C] w [O,C,K] b [O] or NULL -> [B,(T-K)/stride+1,O]. The windows are rows of x as they lie in
+ * memory, nothing is unfolded. No gradient: an error where one would be recorded. */
+tg_tensor *tg_conv1d_rows(tg_tape *tape, tg_tensor *x, tg_tensor *w, tg_tensor *b, int stride);
+/* True when an operation on this tape with x would be recorded. */
+bool tg_tape_recording(const tg_tape *tape, const tg_tensor *x);
 /* x [B,C,T] w [C,O,K] b [O] or NULL, stride -> [B,O,(T-1)*stride+K] */
 tg_tensor *tg_conv_transpose1d(tg_tape *tape, tg_tensor *x, tg_tensor *w, tg_tensor *b, int stride);
 /* Gain and bias of all norms may be NULL (1 and 0). Layer norm: over the last dimension of x

@@ -264,8 +264,35 @@ tg_status tg_hubert_open(tg_context *ctx, const tg_st *st, const char *prefix, t
 
 /* ---- network -------------------------------------------------------------------- */
 
+static bool records(const tg_tape *tape, const tg_tensor *x) {
+    return x != NULL && tg_tape_recording(tape, x);
+}
+
+static bool extract_records(const tg_tape *tape, const tg_hubert *m, const tg_tensor *input) {
+    bool any = records(tape, input);
+    for (int i = 0; i < m->config.convs; i++)
+        any = any || records(tape, m->conv[i].weight) || records(tape, m->conv[i].bias) ||
+              records(tape, m->conv_norm[i].weight) || records(tape, m->conv_norm[i].bias);
+    return any;
+}
+
+/* Norms over the channels and no gradient: the signal is kept as rows of channels, where a norm is
+ * one of rows and a convolution needs no unfolding. */
+static tg_tensor *extract_rows(tg_tape *tape, tg_hubert *m, tg_tensor *input) {
+    const tg_hubert_config *c = &m->config;
+    tg_tensor *x = tg_reshape(tape, input, 3, (int64_t[]){input->dim[0], input->dim[1], 1});
+    for (int i = 0; i < c->convs; i++) {
+        const affine *norm = &m->conv_norm[i];
+        x = tg_conv1d_rows(tape, x, m->conv[i].weight, m->conv[i].bias, c->conv_stride[i]);
+        x = tg_gelu(tape, tg_layer_norm(tape, x, norm->weight, norm->bias, 1e-5f));
+    }
+    return x;
+}
+
 tg_tensor *tg_hubert_extract(tg_tape *tape, tg_hubert *m, tg_tensor *input) {
     const tg_hubert_config *c = &m->config;
+    if (c->conv_layer_norm && !extract_records(tape, m, input))
+        return extract_rows(tape, m, input);
     tg_tensor *x = tg_reshape(tape, input, 3, (int64_t[]){input->dim[0], 1, input->dim[1]});
     for (int i = 0; i < c->convs; i++) {
         x = tg_conv1d(tape, x, m->conv[i].weight, m->conv[i].bias, c->conv_stride[i], 0, 1);

@@ -315,6 +315,37 @@ tg_tensor *tg_conv1d(tg_tape *tape, tg_tensor *x, tg_tensor *w, tg_tensor *b, in
     return y;
 }
 
+/* ---- on rows of channels ---------------------------------------------------------- */
+
+tg_tensor *tg_conv1d_rows(tg_tape *tape, tg_tensor *x, tg_tensor *w, tg_tensor *b, int stride) {
+    if (!tg_tape_expect(tape,
+                        x->ndim == 3 && w->ndim == 3 && stride >= 1 && x->dim[2] == w->dim[1] &&
+                            x->dim[1] >= w->dim[2] && (!b || tg_numel(b) == w->dim[0]) &&
+                            !tg_tape_recording(tape, x) && !tg_tape_recording(tape, w),
+                        "conv1d_rows", "x [B,T,C], w [O,C,K], b [O], T >= K, no gradient", x, w))
+        return tg_tape_poison(tape);
+    const int64_t out = w->dim[0], in = w->dim[1], taps = w->dim[2];
+    const int64_t time = x->dim[1], rows = (time - taps) / stride + 1;
+    tg_tensor *y = tg_tape_new(tape, 3, (int64_t[]){x->dim[0], rows, out});
+    if (!y)
+        return tg_tape_poison(tape);
+    tg_mark mark = tg_arena_mark(tg_tape_arena(tape));
+    /* [O,C,K] -> [O,K,C], the order of a window */
+    float *window = tg_tape_alloc(tape, out * in * taps, sizeof *window);
+    if (!window)
+        return tg_tape_poison(tape);
+    for (int64_t o = 0; o < out; o++)
+        for (int64_t c = 0; c < in; c++)
+            for (int64_t k = 0; k < taps; k++)
+                window[(o * taps + k) * in + c] = w->data[(o * in + c) * taps + k];
+    for (int64_t n = 0; n < x->dim[0]; n++)
+        tg_gemm_bias(tg_tape_gemm(tape), tg_tape_pool(tape), false, true, rows, out, in * taps,
+                     x->data + n * time * in, stride * in, window, in * taps, NULL,
+                     b ? b->data : NULL, y->data + n * rows * out, out);
+    tg_arena_release(tg_tape_arena(tape), mark);
+    return y;
+}
+
 /* ---- conv_transpose1d ------------------------------------------------------------- */
 
 /* The transposed convolution is the input gradient of a convolution that goes from its output

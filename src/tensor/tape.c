@@ -189,6 +189,10 @@ bool tg_tape_records(const tg_tape *tape, int n, tg_tensor *const *in) {
     return false;
 }
 
+bool tg_tape_recording(const tg_tape *tape, const tg_tensor *x) {
+    return tape->record && !tape->paused && x->needs_grad;
+}
+
 void *tg_tape_record(tg_tape *tape, size_t bytes, tg_backward_fn *backward, tg_tensor *out, int n,
                      tg_tensor *const *in) {
     assert(n <= TG_MAX_INPUTS && bytes >= sizeof(tg_node));

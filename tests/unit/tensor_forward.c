@@ -103,6 +103,29 @@ static void conv1d(void **state) {
     check_conv(tape, 1, 2, 2, 3, 2, 1, 6, 1); /* whole outputs in the padding */
 }
 
+/* The same numbers as tg_conv1d between two transpositions. */
+static void conv1d_rows(void **state) {
+    tg_tape *tape = ((fixture *)*state)->tape;
+    static const struct {
+        int64_t batch, in, out, time, k;
+        int stride;
+    } cases[] = {
+        {2, 3, 5, 17, 3, 2}, {1, 1, 4, 100, 10, 5}, {3, 4, 2, 2, 2, 1}, {1, 64, 96, 801, 3, 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tg_tape_reset(tape);
+        tg_tensor *x = noise(tape, "x", 3, DIM(cases[i].batch, cases[i].time, cases[i].in));
+        tg_tensor *w = noise(tape, "w", 3, DIM(cases[i].out, cases[i].in, cases[i].k));
+        tg_tensor *b = noise(tape, "b", 1, DIM(cases[i].out));
+        tg_tensor *y = tg_conv1d_rows(tape, x, w, b, cases[i].stride);
+        tg_tensor *z =
+            tg_transpose(tape, tg_conv1d(tape, tg_transpose(tape, x), w, b, cases[i].stride, 0, 1));
+        assert_int_equal(tg_tape_status(tape), TG_OK);
+        assert_true(y->dim[0] == z->dim[0] && y->dim[1] == z->dim[1] && y->dim[2] == z->dim[2]);
+        for (int64_t k = 0; k < tg_numel(y); k++)
+            assert_true(fabsf(y->data[k] - z->data[k]) <= 1e-5f * sqrtf((float)cases[i].in));
+    }
+}
+
 static void check_conv_transpose(tg_tape *tape, int64_t batch, int64_t in, int64_t out,
                                  int64_t time, int64_t k, int stride) {
     tg_tape_reset(tape);
@@ -472,6 +495,7 @@ static void dropout(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(conv1d, setup, teardown),
+        cmocka_unit_test_setup_teardown(conv1d_rows, setup, teardown),
         cmocka_unit_test_setup_teardown(conv_transpose1d, setup, teardown),
         cmocka_unit_test_setup_teardown(gemm, setup, teardown),
         cmocka_unit_test_setup_teardown(linear_and_matmul, setup, teardown),
