@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -233,23 +232,11 @@ static tg_status run(tg_context **ctx, int argc, char **argv, cli_progress *prog
     return command->run(*ctx, &args);
 }
 
-/* Where the address space is limited (ulimit -v), the thread that OpenBLAS starts when it is loaded
- * may ask for its 128 MB for ever, and exit() would wait for that thread in the destructor of
- * OpenBLAS. */
-static int leave(int code) {
-    struct rlimit space;
-    if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY) {
-        fflush(NULL);
-        _exit(code);
-    }
-    return code;
-}
-
 int main(int argc, char **argv) {
     tg_context *ctx = tg_context_create(0);
     if (!ctx) {
         fprintf(stderr, "talkgen: out of memory\n");
-        return leave(6);
+        return 6;
     }
     cli_progress progress = {0};
     tg_status s = run(&ctx, argc, argv, &progress);
@@ -265,5 +252,5 @@ int main(int argc, char **argv) {
     else if (s != TG_OK)
         fprintf(stderr, "talkgen: %s\n", tg_message(ctx));
     tg_context_destroy(&ctx);
-    return leave(tg_exit_code(s));
+    return tg_exit_code(s);
 }
