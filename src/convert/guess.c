@@ -22,7 +22,9 @@ static const char *geneface_kind(const tg_torch_value *children) {
     if (has(model, "position_embedder.embeddings"))
         return "GeneFace RAD-NeRF renderer, head";
     if (has(children, "head_model"))
-        return "GeneFace vanilla NeRF renderer, torso";
+        return has(tg_torch_get(children, "head_model"), "lm_encoder.encoder_conv.0.weight")
+                   ? "GeneFace vanilla NeRF renderer, torso"
+                   : "GeneFace's AD-NeRF renderer, torso";
     if (has(model, "model_coarse.density_linears.0.weight"))
         return has(model, "lm_encoder.encoder_conv.0.weight")
                    ? "GeneFace vanilla NeRF renderer, head"
@@ -82,7 +84,8 @@ const char *tg_convert_command(const char *kind) {
         {"GeneFace RAD-NeRF renderer, head", "talkgen convert geneface --head FILE"},
         {"GeneFace vanilla NeRF renderer, torso", "talkgen convert geneface --torso FILE"},
         {"GeneFace vanilla NeRF renderer, head", "talkgen convert geneface --head FILE"},
-        {"GeneFace's AD-NeRF renderer, head", "talkgen convert geneface --head FILE"},
+        {"GeneFace's AD-NeRF renderer, head", "talkgen convert adnerf --head FILE"},
+        {"GeneFace's AD-NeRF renderer, torso", "talkgen convert adnerf --torso FILE"},
         {"GeneFace data set", "talkgen convert geneface --dataset FILE"},
         {"GeneFace audio-to-motion", "the postnet's checkpoint, which holds this model too"},
         {"RAD-NeRF head", "talkgen convert radnerf --checkpoint FILE"},

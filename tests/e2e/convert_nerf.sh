@@ -124,6 +124,8 @@ equal "$(ffprobe -loglevel error -select_streams a -show_entries stream=codec_na
 grep -q '"near":0.55' out.txt && grep -q '"far":1.15' out.txt || tell "near and far of the mean distance"
 printf 'expname = a\nnear = 0.5\nfar = 1.25\n' >data/HeadNeRF_config.txt
 run convert adnerf --torso "$golden/adnerf_torso/model_ckpt_steps_1.ckpt" --dataset data -o ad_gf.ckpt
+"$talkgen" info "$golden/adnerf_torso/model_ckpt_steps_1.ckpt" >out.txt
+grep -q "GeneFace's AD-NeRF renderer, torso" out.txt || tell "info of GeneFace's AD-NeRF: $(head -n 1 out.txt)"
 "$talkgen" info ad_gf.ckpt >out.txt
 grep -q '"near":0.5,"far":1.25' out.txt || tell "near and far of HeadNeRF_config.txt"
 run render --features short.npy -i ad_gf.ckpt -o null:
