@@ -13,9 +13,7 @@ tg_status tg_portrait_render(tg_context *ctx, const tg_identity *identity, tg_co
 /* The systems: which blocks, in which order. */
 tg_status tg_geneface_synthesize(tg_context *ctx, const tg_identity *identity,
                                  const tg_synth_options *options, tg_synth_report *report);
-tg_status tg_radnerf_synthesize(tg_context *ctx, const tg_identity *identity,
-                                const tg_synth_options *options, tg_synth_report *report);
-tg_status tg_adnerf_synthesize(tg_context *ctx, const tg_identity *identity,
-                               const tg_synth_options *options, tg_synth_report *report);
+tg_status tg_heard_synthesize(tg_context *ctx, const tg_identity *identity,
+                              const tg_synth_options *options, tg_synth_report *report);
 
 #endif

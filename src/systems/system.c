@@ -7,8 +7,8 @@ static const struct {
                             const tg_synth_options *options, tg_synth_report *report);
 } systems[] = {
     [TG_SYSTEM_GENEFACE] = {"geneface", tg_geneface_synthesize},
-    [TG_SYSTEM_RADNERF] = {"radnerf", tg_radnerf_synthesize},
-    [TG_SYSTEM_ADNERF] = {"adnerf", tg_adnerf_synthesize},
+    [TG_SYSTEM_RADNERF] = {"radnerf", tg_heard_synthesize},
+    [TG_SYSTEM_ADNERF] = {"adnerf", tg_heard_synthesize},
 };
 
 const char *tg_system_name(tg_system system) {
