@@ -8,39 +8,23 @@ bool tg_checkpoint_has(const tg_checkpoint *checkpoint, const char *tensor) {
     return tg_st_find(checkpoint->state, tensor) != NULL;
 }
 
-/* By a tensor that only such a file has. */
-static const char *kind_of(const tg_checkpoint *c) {
-    static const struct {
-        const char *tensor, *kind;
-    } rows[] = {
-        {"model.block1.0.conv_block.0.weight", "a GeneFace postnet"},
-        {"model.vae.decoder.pre_net.0.weight", "a GeneFace audio-to-motion VAE"},
-        {"model.hubert_encoder.0.conv_block.0.weight", "a GeneFace SyncNet"},
-        {"model.torso_embedder.embeddings", "a GeneFace RAD-NeRF renderer with torso"},
-        {"model.position_embedder.embeddings", "a GeneFace RAD-NeRF renderer, head only"},
-        {"head_model.model_coarse.density_linears.0.weight",
-         "a GeneFace vanilla NeRF renderer with torso"},
-        {"model.lm_encoder.encoder_conv.0.weight", "a GeneFace vanilla NeRF renderer, head only"},
-        {"model.model_coarse.density_linears.0.weight", "GeneFace's AD-NeRF renderer"},
-        {"model.encoder_ambient.embeddings", "a RAD-NeRF checkpoint"},
-        {"network_fn_state_dict.density_linears.0.weight", "an AD-NeRF checkpoint"},
-        {"encoder.pos_conv_embed.conv.bias", "a HuBERT or wav2vec2 encoder"},
-        {"hubert.encoder.pos_conv_embed.conv.bias", "a HuBERT encoder"},
-        {"wav2vec2.encoder.pos_conv_embed.conv.bias", "a wav2vec2 encoder"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        if (tg_checkpoint_has(c, rows[i].tensor))
-            return rows[i].kind;
-    return "an unknown PyTorch file";
+/* TG_EMODEL: `lack` is what the file has not, and its kind tells where it belongs. */
+static tg_status unsuited(tg_context *ctx, const tg_checkpoint *c, const char *lack,
+                          const char *option, const char *wanted) {
+    const char *path = tg_torch_path(c->file), *kind = tg_torch_guess(tg_torch_root(c->file));
+    const char *command = tg_convert_command(kind);
+    char look[1100];
+    snprintf(look, sizeof look, "talkgen info %s", path);
+    return tg_fail(ctx, TG_EMODEL,
+                   "%s: %s is missing, the file holds: %s\n  expected: %s %s\n  try: %s", path,
+                   lack, kind, option, wanted, command ? command : look);
 }
 
 tg_status tg_checkpoint_unsuited(tg_context *ctx, const tg_checkpoint *checkpoint,
                                  const char *tensor, const char *option, const char *wanted) {
-    return tg_fail(ctx, TG_EMODEL,
-                   "%s: tensor %s is missing, this is %s\n  expected: %s %s\n"
-                   "  try: talkgen info %s",
-                   tg_st_path(checkpoint->state), tensor, kind_of(checkpoint), option, wanted,
-                   tg_st_path(checkpoint->state));
+    char lack[160];
+    snprintf(lack, sizeof lack, "tensor %s", tensor);
+    return unsuited(ctx, checkpoint, lack, option, wanted);
 }
 
 tg_status tg_checkpoint_open(tg_context *ctx, const char *path, const char *option,
@@ -59,10 +43,7 @@ tg_status tg_checkpoint_open(tg_context *ctx, const char *path, const char *opti
         s = tg_st_from_torch(ctx, out->file, state ? state : root, &out->state);
     }
     if (s == TG_OK && !state)
-        s = tg_fail(ctx, TG_EMODEL,
-                    "%s: it has no state_dict, this is %s\n  expected: %s %s\n"
-                    "  try: talkgen info %s",
-                    path, kind_of(out), option, wanted, path);
+        s = unsuited(ctx, out, "state_dict", option, wanted);
     if (s != TG_OK)
         tg_checkpoint_close(out);
     return s;

@@ -151,8 +151,8 @@ expect 4 "audio2motion_task.model.mel_encoder.0.weight" convert bad.ckpt --torso
     --postnet "$golden/postnet/model_ckpt_steps_1.ckpt"
 expect 4 "HuBERT" convert bad.ckpt --torso $ckpt --postnet "$golden/hubert_base_tiny/pytorch_model.bin"
 expect 4 "no PyTorch file" convert bad.ckpt --torso $ckpt --postnet encoder.safetensors
-expect 4 "this is a GeneFace postnet" convert bad.ckpt --torso postnet.ckpt --postnet postnet.ckpt
-expect 4 "head only" convert bad.ckpt --torso head/model_ckpt_steps_250000.ckpt --postnet postnet.ckpt \
+expect 4 "the file holds: GeneFace postnet" convert bad.ckpt --torso postnet.ckpt --postnet postnet.ckpt
+expect 4 "the file holds: GeneFace RAD-NeRF renderer, head" convert bad.ckpt --torso head/model_ckpt_steps_250000.ckpt --postnet postnet.ckpt \
     --config torso/config.yaml
 expect 4 "os.system" convert bad.ckpt --torso $ckpt --postnet "$evil"
 [ -e executed ] && tell "a pickle was executed"
