@@ -22,7 +22,8 @@ enum {
     PRIOR_BATCH = BATCH / 2,
     SPREAD_BATCH = BATCH / 4
 };
-static const float peak_lr = 1e-3f, final_lr = 2e-5f, ema_decay = 0.99f;
+/* Weights that were trained before keep what they have learnt at a quarter of the rate. */
+static const float peak_lr = 1e-3f, warm_lr = 2.5e-4f, final_lr = 2e-5f, ema_decay = 0.99f;
 /* GeneFace's weights, but for kl: 0.4 there. Landmarks with exact truth hold far less that cannot
  * be heard than fitted ones with their tracker's noise; at 0.4 the posterior collapses within
  * minutes and no seed changes anything. */
@@ -239,7 +240,8 @@ static tg_status train_step(trainer *t) {
                        (long long)t->place.step);
     tg_params_clip_grad(tg_vae_params(t->vae), 1);
     double share = tg_state_share(&t->place, t->o->steps, t->budget_s);
-    float lr = final_lr + (peak_lr - final_lr) * (float)(0.5 + 0.5 * cos(3.14159265358979 * share));
+    float peak = t->o->init ? warm_lr : peak_lr;
+    float lr = final_lr + (peak - final_lr) * (float)(0.5 + 0.5 * cos(3.14159265358979 * share));
     if (t->place.step < WARMUP)
         lr *= (float)(t->place.step + 1) / WARMUP;
     tg_adam_step(t->adam, lr);
