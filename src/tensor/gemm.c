@@ -4,42 +4,17 @@
  *
  * A panel of B (16 KB) stays in the first level cache while all rows pass by; a block of rows of A
  * (96 KB) and the block of B (up to 256 KB) stay in the second. A large product packs its A once
- * for all threads. Tiny products, as in the networks that condition a renderer, are not packed at
+ * for all threads, and those that are large in every dimension are made of products of their halves
+ * (gemm_strassen.c). Tiny products, as in the networks that condition a renderer, are not packed at
  * all and summed in double, since what they get wrong is wrong everywhere in a picture. */
-#include "tensor/gemm.h"
+#include "tensor/gemm_product.h"
 
 #include <string.h>
 
 enum {
-    ROWS = 96,       /* of A in a block; a multiple of every mr */
-    COLUMNS = 256,   /* of B in a block; a multiple of every nr */
     SMALL = 1 << 16, /* multiply-adds of a product that is not worth packing */
     SHARED = 5 << 18 /* floats of A that are packed at a time for all threads */
 };
-
-typedef struct {
-    const tg_gemm_kernels *g;
-    bool trans_a, trans_b;
-    bool add; /* to what is in C */
-    int64_t m, n, k;
-    float alpha;
-    const float *a, *b, *row_bias, *col_bias;
-    int64_t lda, ldb, ldc;
-    float *c;
-} product;
-
-/* A range of C and of the inner dimension. */
-typedef struct {
-    int64_t i0, i1, j0, j1, k0, k1;
-} range;
-
-static int64_t least(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
-
-static int64_t round_up(int64_t n, int64_t multiple) {
-    return (n + multiple - 1) / multiple * multiple;
-}
 
 const tg_gemm_kernels *tg_gemm_at(tg_cpu_level level) {
 #if defined(__x86_64__)
@@ -52,20 +27,8 @@ const tg_gemm_kernels *tg_gemm_at(tg_cpu_level level) {
     return &tg_gemm_portable;
 }
 
-static void pack_a(const product *p, int64_t i, int64_t lanes, int64_t k, int64_t kc,
-                   float *panel) {
-    const float *x = p->a + (p->trans_a ? k * p->lda + i : i * p->lda + k);
-    p->g->pack_a(x, p->lda, p->trans_a, lanes, kc, p->alpha, panel);
-}
-
-static void pack_b(const product *p, int64_t j, int64_t lanes, int64_t k, int64_t kc,
-                   float *panel) {
-    const float *x = p->b + (p->trans_b ? j * p->ldb + k : k * p->ldb + j);
-    p->g->pack_b(x, p->ldb, !p->trans_b, lanes, kc, panel);
-}
-
 /* What C starts from when bias is asked for by row: the tile's own memory. */
-static void fill_rows(const product *p, int64_t i, int64_t m, int64_t j, int64_t n) {
+static void fill_rows(const tg_gemm_product *p, int64_t i, int64_t m, int64_t j, int64_t n) {
     for (int64_t r = i; r < i + m; r++) {
         float *c = p->c + r * p->ldc + j;
         for (int64_t s = 0; s < n; s++)
@@ -74,8 +37,8 @@ static void fill_rows(const product *p, int64_t i, int64_t m, int64_t j, int64_t
 }
 
 /* One tile; those that stick out of C go through a buffer. */
-static void run_tile(const product *p, int64_t i, int64_t m, int64_t j, int64_t n, bool first,
-                     int64_t kc, const float *a, const float *b) {
+static void run_tile(const tg_gemm_product *p, int64_t i, int64_t m, int64_t j, int64_t n,
+                     bool first, int64_t kc, const float *a, const float *b) {
     const int mr = p->g->mr, nr = p->g->nr;
     float *c = p->c + i * p->ldc + j;
     const float *start = c;
@@ -100,42 +63,43 @@ static void run_tile(const product *p, int64_t i, int64_t m, int64_t j, int64_t 
 }
 
 /* Where the panel of row i and depth k lies when rows [i0, i1) and depths [k0, k1) are packed. */
-static int64_t panel_at(const range *r, int mr, int64_t i, int64_t k, int64_t kc) {
-    return (k - r->k0) * round_up(r->i1 - r->i0, mr) + (i - r->i0) * kc;
+static int64_t panel_at(const tg_gemm_range *r, int mr, int64_t i, int64_t k, int64_t kc) {
+    return (k - r->k0) * tg_round_up(r->i1 - r->i0, mr) + (i - r->i0) * kc;
 }
 
 /* C of the range; packed: A of the range `whole`, or NULL. */
-static void compute(const product *p, const range *part, const float *packed, const range *whole) {
+static void compute(const tg_gemm_product *p, const tg_gemm_range *part, const float *packed,
+                    const tg_gemm_range *whole) {
     const int mr = p->g->mr, nr = p->g->nr, depth = p->g->depth;
-    float b_block[TG_GEMM_DEPTH * COLUMNS] __attribute__((aligned(64)));
-    float a_block[TG_GEMM_DEPTH * ROWS] __attribute__((aligned(64)));
-    for (int64_t jc = part->j0; jc < part->j1; jc += COLUMNS) {
-        const int64_t nc = least(part->j1 - jc, COLUMNS);
+    float b_block[TG_GEMM_DEPTH * TG_GEMM_COLUMNS] __attribute__((aligned(64)));
+    float a_block[TG_GEMM_DEPTH * TG_GEMM_ROWS] __attribute__((aligned(64)));
+    for (int64_t jc = part->j0; jc < part->j1; jc += TG_GEMM_COLUMNS) {
+        const int64_t nc = tg_least(part->j1 - jc, TG_GEMM_COLUMNS);
         for (int64_t pc = part->k0; pc < part->k1; pc += depth) {
-            const int64_t kc = least(part->k1 - pc, depth);
+            const int64_t kc = tg_least(part->k1 - pc, depth);
             for (int64_t j = 0; j < nc; j += nr)
-                pack_b(p, jc + j, least(nc - j, nr), pc, kc, b_block + j * kc);
-            for (int64_t ic = part->i0; ic < part->i1; ic += ROWS) {
-                const int64_t mc = least(part->i1 - ic, ROWS);
+                tg_gemm_pack_b(p, jc + j, tg_least(nc - j, nr), pc, kc, b_block + j * kc);
+            for (int64_t ic = part->i0; ic < part->i1; ic += TG_GEMM_ROWS) {
+                const int64_t mc = tg_least(part->i1 - ic, TG_GEMM_ROWS);
                 const float *a = a_block;
                 if (packed)
                     a = packed + panel_at(whole, mr, ic, pc, kc);
                 else
                     for (int64_t i = 0; i < mc; i += mr)
-                        pack_a(p, ic + i, least(mc - i, mr), pc, kc, a_block + i * kc);
+                        tg_gemm_pack_a(p, ic + i, tg_least(mc - i, mr), pc, kc, a_block + i * kc);
                 if (pc == 0 && p->row_bias)
                     fill_rows(p, ic, mc, jc, nc);
                 for (int64_t j = 0; j < nc; j += nr)
                     for (int64_t i = 0; i < mc; i += mr)
-                        run_tile(p, ic + i, least(mc - i, mr), jc + j, least(nc - j, nr), pc == 0,
-                                 kc, a + i * kc, b_block + j * kc);
+                        run_tile(p, ic + i, tg_least(mc - i, mr), jc + j, tg_least(nc - j, nr),
+                                 pc == 0, kc, a + i * kc, b_block + j * kc);
             }
         }
     }
 }
 
 /* k = 0: only what C starts from. */
-static void start_only(const product *p) {
+static void start_only(const tg_gemm_product *p) {
     for (int64_t i = 0; i < p->m && !p->add; i++)
         for (int64_t j = 0; j < p->n; j++)
             p->c[i * p->ldc + j] =
@@ -143,14 +107,14 @@ static void start_only(const product *p) {
 }
 
 /* Row by row in double. */
-static void run_small(const product *p) {
+static void run_small(const tg_gemm_product *p) {
     enum { CHUNK = 256 };
     double row[TG_GEMM_SMALL_DEPTH], sums[CHUNK];
     for (int64_t i = 0; i < p->m; i++) {
         for (int64_t k = 0; k < p->k; k++)
             row[k] = (double)p->alpha * (double)p->a[p->trans_a ? k * p->lda + i : i * p->lda + k];
         for (int64_t j0 = 0; j0 < p->n; j0 += CHUNK) {
-            const int64_t n = least(p->n - j0, CHUNK);
+            const int64_t n = tg_least(p->n - j0, CHUNK);
             p->g->small(n, p->k, row, p->b + (p->trans_b ? j0 * p->ldb : j0), p->ldb, !p->trans_b,
                         sums);
             float *c = p->c + i * p->ldc + j0;
@@ -170,8 +134,8 @@ static void run_small(const product *p) {
 /* ---- on the pool ----------------------------------------------------------------------- */
 
 typedef struct {
-    const product *p;
-    range whole;
+    const tg_gemm_product *p;
+    tg_gemm_range whole;
     float *packed;
     int64_t rows, columns; /* of a task */
     int64_t tasks_across;
@@ -185,9 +149,9 @@ static void pack_range(void *arg, int64_t begin, int64_t end, int worker) {
     for (int64_t item = begin; item < end; item++) {
         const int64_t i = s->whole.i0 + item * mr;
         for (int64_t pc = s->whole.k0; pc < s->whole.k1; pc += depth) {
-            const int64_t kc = least(s->whole.k1 - pc, depth);
-            pack_a(s->p, i, least(s->whole.i1 - i, mr), pc, kc,
-                   s->packed + panel_at(&s->whole, mr, i, pc, kc));
+            const int64_t kc = tg_least(s->whole.k1 - pc, depth);
+            tg_gemm_pack_a(s->p, i, tg_least(s->whole.i1 - i, mr), pc, kc,
+                           s->packed + panel_at(&s->whole, mr, i, pc, kc));
         }
     }
 }
@@ -196,36 +160,32 @@ static void compute_range(void *arg, int64_t begin, int64_t end, int worker) {
     (void)worker;
     const shared_job *s = arg;
     for (int64_t task = begin; task < end; task++) {
-        range part = s->whole;
+        tg_gemm_range part = s->whole;
         part.i0 += task / s->tasks_across * s->rows;
         part.j0 += task % s->tasks_across * s->columns;
-        part.i1 = least(part.i1, part.i0 + s->rows);
-        part.j1 = least(part.j1, part.j0 + s->columns);
+        part.i1 = tg_least(part.i1, part.i0 + s->rows);
+        part.j1 = tg_least(part.j1, part.j0 + s->columns);
         compute(s->p, &part, s->packed, &s->whole);
     }
-}
-
-static int64_t pieces(int64_t size, int64_t piece) {
-    return (size + piece - 1) / piece;
 }
 
 /* Tasks of some 0.1 ms and more, eight for each thread where there is enough work; narrow ones
  * first, since all tasks share the packed A but each packs its own B. */
 static void cut(shared_job *s, int threads) {
-    const product *p = s->p;
+    const tg_gemm_product *p = s->p;
     const int64_t m = s->whole.i1 - s->whole.i0, n = s->whole.j1 - s->whole.j0;
     const double work = (double)m * (double)n * (double)(s->whole.k1 - s->whole.k0);
-    int64_t wanted = threads > 1 ? least(8 * (int64_t)threads, (int64_t)(work / 2e6)) : 1;
-    s->columns = COLUMNS;
-    s->rows = round_up(m, p->g->mr);
-    while (s->columns > 2 * p->g->nr && pieces(n, s->columns) < wanted)
+    int64_t wanted = threads > 1 ? tg_least(8 * (int64_t)threads, (int64_t)(work / 2e6)) : 1;
+    s->columns = TG_GEMM_COLUMNS;
+    s->rows = tg_round_up(m, p->g->mr);
+    while (s->columns > 2 * p->g->nr && tg_pieces(n, s->columns) < wanted)
         s->columns /= 2;
-    while (s->rows > ROWS && pieces(n, s->columns) * pieces(m, s->rows) < wanted)
-        s->rows = round_up((s->rows + 1) / 2, ROWS);
-    s->tasks_across = pieces(n, s->columns);
+    while (s->rows > TG_GEMM_ROWS && tg_pieces(n, s->columns) * tg_pieces(m, s->rows) < wanted)
+        s->rows = tg_round_up((s->rows + 1) / 2, TG_GEMM_ROWS);
+    s->tasks_across = tg_pieces(n, s->columns);
 }
 
-static void run(tg_pool *pool, const product *p) {
+static void run(tg_pool *pool, const tg_gemm_product *p) {
     if (p->m <= 0 || p->n <= 0)
         return;
     if (p->k <= 0 || p->alpha == 0) {
@@ -237,28 +197,32 @@ static void run(tg_pool *pool, const product *p) {
         run_small(p);
         return;
     }
-    const range all = {0, p->m, 0, p->n, 0, p->k};
+    const tg_gemm_range all = {0, p->m, 0, p->n, 0, p->k};
     /* Small, or A would not be read twice: each task packs what it needs. */
     if (work < 4e6) {
         compute(p, &all, NULL, NULL);
         return;
     }
+    if (p->halves && tg_gemm_strassen_pays(p) && tg_gemm_strassen(pool, p))
+        return;
     const int threads = tg_pool_threads(pool), mr = p->g->mr;
-    const int64_t deep = least(p->k, 2048 / p->g->depth * p->g->depth);
-    const int64_t passes = pieces(p->m, SHARED / deep / ROWS * ROWS);
-    const int64_t high = passes > 1 ? round_up(pieces(p->m, passes), ROWS) : round_up(p->m, mr);
+    const int64_t deep = tg_least(p->k, 2048 / p->g->depth * p->g->depth);
+    const int64_t passes = tg_pieces(p->m, SHARED / deep / TG_GEMM_ROWS * TG_GEMM_ROWS);
+    const int64_t high =
+        passes > 1 ? tg_round_up(tg_pieces(p->m, passes), TG_GEMM_ROWS) : tg_round_up(p->m, mr);
     float *packed = NULL;
     if (p->n > 2 * p->g->nr)
         packed = tg_alloc((size_t)(high * deep) * sizeof *packed);
     for (int64_t k = 0; k < p->k; k += deep)
         for (int64_t i = 0; i < p->m; i += high) {
             shared_job s = {.p = p, .packed = packed};
-            s.whole = (range){i, least(p->m, i + high), 0, p->n, k, least(p->k, k + deep)};
+            s.whole =
+                (tg_gemm_range){i, tg_least(p->m, i + high), 0, p->n, k, tg_least(p->k, k + deep)};
             cut(&s, threads);
             const int64_t rows = s.whole.i1 - i;
             if (packed)
-                tg_pool_run(pool, pieces(rows, mr), 4, pack_range, &s);
-            tg_pool_run(pool, s.tasks_across * pieces(rows, s.rows), 1, compute_range, &s);
+                tg_pool_run(pool, tg_pieces(rows, mr), 4, pack_range, &s);
+            tg_pool_run(pool, s.tasks_across * tg_pieces(rows, s.rows), 1, compute_range, &s);
         }
     tg_free(packed);
 }
@@ -268,41 +232,42 @@ static void run(tg_pool *pool, const product *p) {
 void tg_gemm_block(const tg_gemm_kernels *g, bool trans_a, bool trans_b, int64_t m, int64_t n,
                    int64_t k, const float *a, int64_t lda, const float *b, int64_t ldb, bool add,
                    float *c, int64_t ldc) {
-    const product p = {.g = g,
-                       .trans_a = trans_a,
-                       .trans_b = trans_b,
-                       .add = add,
-                       .m = m,
-                       .n = n,
-                       .k = k,
-                       .alpha = 1,
-                       .a = a,
-                       .b = b,
-                       .lda = lda,
-                       .ldb = ldb,
-                       .ldc = ldc,
-                       .c = c};
+    const tg_gemm_product p = {.g = g,
+                               .trans_a = trans_a,
+                               .trans_b = trans_b,
+                               .add = add,
+                               .m = m,
+                               .n = n,
+                               .k = k,
+                               .alpha = 1,
+                               .a = a,
+                               .b = b,
+                               .lda = lda,
+                               .ldb = ldb,
+                               .ldc = ldc,
+                               .c = c};
     run(NULL, &p);
 }
 
 void tg_gemm_bias(const tg_gemm_kernels *g, tg_pool *pool, bool trans_a, bool trans_b, int64_t m,
                   int64_t n, int64_t k, const float *a, int64_t lda, const float *b, int64_t ldb,
                   const float *row_bias, const float *col_bias, float *c, int64_t ldc) {
-    const product p = {.g = g,
-                       .trans_a = trans_a,
-                       .trans_b = trans_b,
-                       .m = m,
-                       .n = n,
-                       .k = k,
-                       .alpha = 1,
-                       .a = a,
-                       .b = b,
-                       .row_bias = row_bias,
-                       .col_bias = col_bias,
-                       .lda = lda,
-                       .ldb = ldb,
-                       .ldc = ldc,
-                       .c = c};
+    const tg_gemm_product p = {.g = g,
+                               .trans_a = trans_a,
+                               .trans_b = trans_b,
+                               .halves = true,
+                               .m = m,
+                               .n = n,
+                               .k = k,
+                               .alpha = 1,
+                               .a = a,
+                               .b = b,
+                               .row_bias = row_bias,
+                               .col_bias = col_bias,
+                               .lda = lda,
+                               .ldb = ldb,
+                               .ldc = ldc,
+                               .c = c};
     run(pool, &p);
 }
 
@@ -313,19 +278,20 @@ void tg_sgemm(tg_context *ctx, bool trans_a, bool trans_b, int64_t m, int64_t n,
         for (int64_t i = 0; i < m; i++)
             for (int64_t j = 0; j < n; j++)
                 c[i * ldc + j] *= beta;
-    const product p = {.g = tg_gemm_at(tg_context_cpu(ctx)),
-                       .trans_a = trans_a,
-                       .trans_b = trans_b,
-                       .add = beta != 0,
-                       .m = m,
-                       .n = n,
-                       .k = k,
-                       .alpha = alpha,
-                       .a = a,
-                       .b = b,
-                       .lda = lda,
-                       .ldb = ldb,
-                       .ldc = ldc,
-                       .c = c};
+    const tg_gemm_product p = {.g = tg_gemm_at(tg_context_cpu(ctx)),
+                               .trans_a = trans_a,
+                               .trans_b = trans_b,
+                               .halves = true,
+                               .add = beta != 0,
+                               .m = m,
+                               .n = n,
+                               .k = k,
+                               .alpha = alpha,
+                               .a = a,
+                               .b = b,
+                               .lda = lda,
+                               .ldb = ldb,
+                               .ldc = ldc,
+                               .c = c};
     run(ctx ? tg_context_pool(ctx) : NULL, &p);
 }

@@ -7,7 +7,9 @@
 #include <string.h>
 
 enum { L = TG_LANES, MR = TG_MR, NR = 2 * TG_LANES };
-_Static_assert(TG_DEPTH <= TG_GEMM_DEPTH && MR * NR <= TG_GEMM_MOST_TILE, "buffers of gemm.c");
+_Static_assert(TG_DEPTH <= TG_GEMM_DEPTH && MR * NR <= (int)TG_GEMM_MOST_TILE &&
+                   NR <= (int)TG_GEMM_MOST_WIDTH,
+               "buffers of gemm.c");
 
 typedef float vf __attribute__((vector_size(4 * TG_LANES)));
 typedef float v4 __attribute__((vector_size(16)));
@@ -60,6 +62,59 @@ static void tile(int64_t kc, const float *a, const float *b, const float *start,
     } else {
         ROWS(STORE)
     }
+}
+
+static void tile_into_two(int64_t kc, const float *a, const float *b, float *c, float *other,
+                          float sign) {
+    ROWS(ZERO)
+    for (int i = 0; i < MR * NR; i += 16) {
+        __builtin_prefetch(c + i, 1);
+        if (other)
+            __builtin_prefetch(other + i, 1);
+    }
+    for (int64_t p = 0; p < kc; p++) {
+        vf left = load(b), right = load(b + L);
+        ROWS(STEP)
+        a += MR;
+        b += NR;
+    }
+#define ADD_TO(i)                                                                                  \
+    store(c + i * NR, load(c + i * NR) + l##i);                                                    \
+    store(c + i * NR + L, load(c + i * NR + L) + r##i);
+    ROWS(ADD_TO)
+#define ADD_OTHER(i)                                                                               \
+    store(other + i * NR, load(other + i * NR) + sign * l##i);                                     \
+    store(other + i * NR + L, load(other + i * NR + L) + sign * r##i);
+    if (other) {
+        ROWS(ADD_OTHER)
+    }
+}
+
+static void write_tile(int64_t m, int64_t n, const float *x, const float *start, int64_t start_ld,
+                       const float *row_bias, float *c, int64_t ldc) {
+    for (int64_t i = 0; i < m; i++) {
+        const float bias = row_bias ? row_bias[i] : 0;
+        if (n == NR) {
+            vf left = load(x + i * NR) + bias, right = load(x + i * NR + L) + bias;
+            if (start) {
+                left += load(start + i * start_ld);
+                right += load(start + i * start_ld + L);
+            }
+            store(c + i * ldc, left);
+            store(c + i * ldc + L, right);
+        } else {
+            for (int64_t j = 0; j < n; j++)
+                c[i * ldc + j] = x[i * NR + j] + bias + (start ? start[i * start_ld + j] : 0);
+        }
+    }
+}
+
+static void add_panels(int64_t n, const float *x, float sign, const float *y, float *sum) {
+    int64_t i = 0;
+    for (; i + L <= n; i += L)
+        store(sum + i, load(x + i) + sign * load(y + i));
+    for (; i < n; i++)
+        sum[i] = x[i] + sign * y[i];
 }
 
 /* x[lane * ld + p] of four lanes -> panel[p * width + lane], 4 x 4 elements at a time. */
@@ -152,6 +207,9 @@ const tg_gemm_kernels TG_GEMM = {.mr = MR,
                                  .nr = NR,
                                  .depth = TG_DEPTH,
                                  .tile = tile,
+                                 .tile_into_two = tile_into_two,
+                                 .write = write_tile,
+                                 .add_panels = add_panels,
                                  .pack_a = pack_a,
                                  .pack_b = pack_b,
                                  .small = small};

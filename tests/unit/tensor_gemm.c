@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "tensor/gemm.h"
+#include "tensor/gemm_product.h"
 
 #include <math.h>
 #include <string.h>
@@ -197,40 +197,115 @@ static void overlapping_rows(void **state) {
     tg_free(x.block), tg_free(w.block), tg_free(c.block);
 }
 
-/* Any number of threads, and any part of the product alone, gives the same bits. */
+/* Any number of threads gives the same bits; so does any part of the product alone, unless it is
+ * made of products of halves. */
+static void same_bits(const tg_gemm_kernels *g, int64_t m, int64_t n, int64_t k, bool part_too) {
+    matrix a = make(m, k, k, 1), b = make(n, k, k, 2), one = make(m, n, n, 3);
+    tg_gemm_bias(g, NULL, false, true, m, n, k, a.at, k, b.at, k, NULL, b.at, one.at, n);
+    for (int threads = 1; threads <= 5; threads++) {
+        tg_pool *pool = tg_pool_create(threads);
+        matrix c = make(m, n, n, 4);
+        tg_gemm_bias(g, pool, false, true, m, n, k, a.at, k, b.at, k, NULL, b.at, c.at, n);
+        assert_memory_equal(c.at, one.at, (size_t)(m * n) * sizeof(float));
+        tg_free(c.block);
+        tg_pool_destroy(&pool);
+    }
+    matrix part = make(11, 29, 29, 5);
+    const int64_t i = 77, j = n - 30;
+    tg_gemm_bias(g, NULL, false, true, 11, 29, k, a.at + i * k, k, b.at + j * k, k, NULL, b.at + j,
+                 part.at, 29);
+    for (int r = 0; r < 11 && part_too; r++)
+        assert_memory_equal(part.at + r * 29, one.at + (i + r) * n + j, 29 * sizeof(float));
+    tg_free(a.block), tg_free(b.block), tg_free(one.block), tg_free(part.block);
+}
+
 static void the_cut_changes_nothing(void **state) {
     (void)state;
-    enum { M = 613, N = 405, K = 2100 }; /* shared panels in two depths and two heights */
     for (int t = 0; t < table_count; t++) {
         if (tables[t] == &sixteen_lanes)
             continue; /* slow without its instructions, and nothing new */
-        matrix a = make(M, K, K, 1), b = make(N, K, K, 2), one = make(M, N, N, 3);
-        tg_gemm_bias(tables[t], NULL, false, true, M, N, K, a.at, K, b.at, K, NULL, b.at, one.at,
-                     N);
-        static const int threads[] = {1, 2, 3, 5};
-        for (int k = 0; k < 4; k++) {
-            tg_pool *pool = tg_pool_create(threads[k]);
-            matrix c = make(M, N, N, 4);
-            tg_gemm_bias(tables[t], pool, false, true, M, N, K, a.at, K, b.at, K, NULL, b.at, c.at,
-                         N);
-            assert_memory_equal(c.at, one.at, M * N * sizeof(float));
-            tg_free(c.block);
-            tg_pool_destroy(&pool);
-        }
-        matrix part = make(11, 29, 29, 5);
-        tg_gemm_bias(tables[t], NULL, false, true, 11, 29, K, a.at + 77 * K, K, b.at + 301 * K, K,
-                     NULL, b.at + 301, part.at, 29);
-        for (int i = 0; i < 11; i++)
-            assert_memory_equal(part.at + i * 29, one.at + (77 + i) * N + 301, 29 * sizeof(float));
-        tg_free(a.block), tg_free(b.block), tg_free(one.block), tg_free(part.block);
+        /* shared panels in two depths and two heights */
+        same_bits(tables[t], 613, 255, 2100, true);
+        /* two passes over rows and three over the inner dimension */
+        same_bits(tables[t], 900, 405, 2100, false);
     }
+}
+
+/* Products of halves: the error is bounded by the norms of whole rows and columns. What is lacking
+ * to whole tiles or to an even number counts as zeros. */
+static void check_halves(const tg_gemm_kernels *g, bool ta, bool tb, int64_t m, int64_t n,
+                         int64_t k, start_kind start, float alpha) {
+    matrix a = make(ta ? k : m, ta ? m : k, (ta ? m : k) + 3, 1);
+    matrix b = make(tb ? n : k, tb ? k : n, (tb ? k : n) + 5, 2);
+    matrix c = make(m, n, n + 2, 3), before = make(m, n, n + 2, 3);
+    matrix bias = make(2, m > n ? m : n, m > n ? m : n, 4);
+    const tg_gemm_product p = {
+        .g = g,
+        .trans_a = ta,
+        .trans_b = tb,
+        .add = start == ADD,
+        .m = m,
+        .n = n,
+        .k = k,
+        .alpha = alpha,
+        .a = a.at,
+        .b = b.at,
+        .row_bias = start == ROW_BIAS || start == BOTH_BIASES ? bias.at : NULL,
+        .col_bias = start == COL_BIAS || start == BOTH_BIASES ? bias.at + bias.ld : NULL,
+        .lda = a.ld,
+        .ldb = b.ld,
+        .ldc = c.ld,
+        .c = c.at};
+    if (start != ADD)
+        for (int64_t i = 0; i < m; i++)
+            for (int64_t j = 0; j < n; j++)
+                c.at[i * c.ld + j] = NAN; /* must not be read */
+    assert_true(tg_gemm_strassen(NULL, &p));
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++) {
+            double want = 0, row = 0, column = 0;
+            for (int64_t q = 0; q < k; q++) {
+                double x = (double)a.at[ta ? q * a.ld + i : i * a.ld + q];
+                double y = (double)b.at[tb ? j * b.ld + q : q * b.ld + j];
+                want += (double)alpha * x * y;
+                row += x * x;
+                column += y * y;
+            }
+            double size = fabs((double)alpha) * sqrt(row * column) + 1;
+            want += start == ADD ? (double)before.at[i * c.ld + j]
+                    : p.row_bias ? (double)p.row_bias[i]
+                                 : 0;
+            want += p.col_bias ? (double)p.col_bias[j] : 0;
+            if (!(fabs((double)c.at[i * c.ld + j] - want) <= 4e-7 * size))
+                fail_msg("%d x %d tiles, %lld x %lld x %lld, transposed %d %d, start %d: element "
+                         "%lld,%lld is %.9g, not %.9g",
+                         g->mr, g->nr, (long long)m, (long long)n, (long long)k, ta, tb, start,
+                         (long long)i, (long long)j, (double)c.at[i * c.ld + j], want);
+        }
+    assert_guards(&a), assert_guards(&b), assert_guards(&c);
+    tg_free(a.block), tg_free(b.block), tg_free(c.block), tg_free(before.block);
+    tg_free(bias.block);
+}
+
+static void products_of_halves(void **state) {
+    (void)state;
+    static const int64_t sizes[][3] = {
+        {1, 1, 1},    {2, 33, 2},     {13, 5, 7},      {23, 17, 385},
+        {49, 65, 97}, {130, 131, 50}, {98, 200, 1025},
+    };
+    for (int t = 0; t < table_count; t++)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+            for (int form = 0; form < 4; form++)
+                check_halves(tables[t], form & 1, form & 2, sizes[i][0], sizes[i][1], sizes[i][2],
+                             (start_kind)((i + (size_t)form) % STARTS), form == 2 ? -0.5f : 1);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(odd_sizes),        cmocka_unit_test(block_edges),
-        cmocka_unit_test(nothing_to_sum),   cmocka_unit_test(special_values_are_passed_on),
-        cmocka_unit_test(overlapping_rows), cmocka_unit_test(the_cut_changes_nothing),
+        cmocka_unit_test(odd_sizes),          cmocka_unit_test(block_edges),
+        cmocka_unit_test(nothing_to_sum),     cmocka_unit_test(special_values_are_passed_on),
+        cmocka_unit_test(overlapping_rows),   cmocka_unit_test(the_cut_changes_nothing),
+        cmocka_unit_test(products_of_halves),
     };
     return cmocka_run_group_tests_name("tensor_gemm", tests, find_tables, NULL);
 }
