@@ -107,6 +107,10 @@ typedef struct {
     bool embed;             /* copied into the identity instead */
 } tg_identity_parts;
 tg_status tg_identity_write(tg_context *ctx, const char *path, const tg_identity_parts *parts);
+/* The person of the file `identity` into the file `path` (which may be the same one), everything as
+ * it is but the voice file that is named and the postnet (NULL: the same), stored in float16. */
+tg_status tg_identity_revise(tg_context *ctx, const char *identity, const char *voice,
+                             tg_postnet *postnet, const char *path);
 /* What add_render does with a model: float32 tensors, one row of individual codes, and the
  * configuration. */
 tg_status tg_identity_add_grid(tg_context *ctx, const tg_nerf *nerf, tg_st_writer *writer,

@@ -340,9 +340,10 @@ tg_status tg_eval_lips(tg_context *ctx, const char *dataset, const char *video, 
 
 /* Puts a person together: head and torso models (torso may be NULL), the postnet's file (NULL =
  * none) and, from the recording, geometry, background, poses, landmark statistics and blinks. The
- * voice file is named by hash. */
+ * voice file is named by hash. With `init`, a person that is there already, only voice and postnet
+ * are taken from the options, the rest from that file. */
 typedef struct {
-    const char *name, *dataset, *head, *torso, *postnet, *voice;
+    const char *name, *dataset, *head, *torso, *postnet, *voice, *init;
 } tg_assemble_options;
 tg_status tg_assemble_identity(tg_context *ctx, const tg_assemble_options *options,
                                const char *path);

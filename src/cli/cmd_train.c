@@ -151,7 +151,9 @@ static tg_status train_all(tg_context *ctx, const cli_args *args) {
     return s;
 }
 
-/* One identity from stages that were trained one by one in WORK/postnet, WORK/head, WORK/torso. */
+/* One identity from stages that were trained one by one in WORK/postnet, WORK/head, WORK/torso;
+ * with
+ * --init a person that is there, with the voice and the postnet that were trained since. */
 static tg_status assemble(tg_context *ctx, const cli_args *args) {
     char postnet[1100], head[1100], torso[1100];
     snprintf(postnet, sizeof postnet, "%s/postnet/postnet.safetensors", args->work);
@@ -162,8 +164,9 @@ static tg_status assemble(tg_context *ctx, const cli_args *args) {
                              .head = head,
                              .torso = tg_file_exists(torso) ? torso : NULL,
                              .postnet = tg_file_exists(postnet) ? postnet : NULL,
-                             .voice = args->voice};
-    tg_status s = cli_need(ctx, args->data, "data", "the person's recording");
+                             .voice = args->voice,
+                             .init = args->init};
+    tg_status s = args->init ? TG_OK : cli_need(ctx, args->data, "data", "the person's recording");
     if (s == TG_OK)
         s = cli_need(ctx, args->voice, "voice", "the voice file");
     if (s == TG_OK)
@@ -174,7 +177,10 @@ static tg_status assemble(tg_context *ctx, const cli_args *args) {
                     args->output);
     if (s == TG_OK)
         s = tg_assemble_identity(ctx, &o, args->output);
-    if (s == TG_OK)
+    if (s == TG_OK && args->init)
+        printf("%s: %s with voice %s%s\n", args->output, args->init, args->voice,
+               o.postnet ? " and the postnet trained for it" : "");
+    else if (s == TG_OK)
         printf("%s: head%s%s\n", args->output, o.torso ? ", torso" : "",
                o.postnet ? ", postnet" : "");
     return s;

@@ -43,7 +43,9 @@ static const cli_command commands[] = {
      "head     --data DIR --work DIR                              the head's radiance field\n"
      "torso    --data DIR --work DIR                              the torso's field\n"
      "all      --data DIR --voice FILE --work DIR -o person.ckpt  postnet, head, torso, identity\n"
-     "assemble --data DIR --voice FILE --work DIR -o person.ckpt  the identity from trained stages",
+     "assemble --data DIR --voice FILE --work DIR -o person.ckpt  the identity from trained "
+     "stages\n"
+     "assemble --init OLD --voice FILE --work DIR -o person.ckpt  another voice and postnet for it",
      "data corpus heldout voice init work time output character seed " SHARED, 1, cmd_train},
     {"convert", "hubert|geneface|radnerf|adnerf [options]",
      "published PyTorch files to one identity, or to an encoder file",

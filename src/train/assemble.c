@@ -55,14 +55,11 @@ static tg_status replay_of(tg_context *ctx, const tg_dataset *data, float **eyes
     return TG_OK;
 }
 
-tg_status tg_assemble_identity(tg_context *ctx, const tg_assemble_options *options,
-                               const char *path) {
+static tg_status from_recording(tg_context *ctx, const tg_assemble_options *options,
+                                tg_postnet *postnet, const char *path) {
     tg_dataset *data = NULL;
-    tg_postnet *postnet = NULL;
     float *eyes = NULL;
     tg_status s = tg_dataset_open(ctx, options->dataset, 0, 0, &data);
-    if (s == TG_OK && options->postnet)
-        s = open_postnet(ctx, options->postnet, &postnet);
     if (s == TG_OK)
         s = replay_of(ctx, data, &eyes);
     if (s == TG_OK) {
@@ -90,7 +87,17 @@ tg_status tg_assemble_identity(tg_context *ctx, const tg_assemble_options *optio
         s = tg_identity_write(ctx, path, &parts);
     }
     tg_free(eyes);
-    tg_postnet_destroy(&postnet);
     tg_dataset_close(&data);
+    return s;
+}
+
+tg_status tg_assemble_identity(tg_context *ctx, const tg_assemble_options *options,
+                               const char *path) {
+    tg_postnet *postnet = NULL;
+    tg_status s = options->postnet ? open_postnet(ctx, options->postnet, &postnet) : TG_OK;
+    if (s == TG_OK)
+        s = options->init ? tg_identity_revise(ctx, options->init, options->voice, postnet, path)
+                          : from_recording(ctx, options, postnet, path);
+    tg_postnet_destroy(&postnet);
     return s;
 }

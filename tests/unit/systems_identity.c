@@ -169,6 +169,62 @@ static void voice_elsewhere(void **state) {
     rmdir(deep);
 }
 
+/* Another voice and another postnet for a person; all the rest stays to the last bit. */
+static void revised(void **state) {
+    (void)state;
+    char deep[128], there[160];
+    snprintf(deep, sizeof deep, "%s/deep", folder);
+    assert_ok(tg_make_dirs(ctx, deep));
+    snprintf(there, sizeof there, "%s/person.ckpt", deep);
+    person_write(true);
+    person_voice(in_folder("second.safetensors"), 2);
+    tg_postnet *other;
+    tg_postnet_config config = tg_postnet_defaults();
+    config.widths[0] = config.widths[1] = 4;
+    assert_ok(tg_postnet_create(ctx, &config, &other));
+    tg_postnet_init(other, 9);
+    assert_ok(tg_identity_revise(ctx, in_folder("person.ckpt"), in_folder("second.safetensors"),
+                                 other, there));
+    tg_identity *id;
+    assert_ok(tg_identity_open(ctx, there, NULL, true, &id));
+    assert_int_equal(tg_postnet_config_of(id->postnet)->widths[0], 4);
+    const float *a = tg_params_at(tg_postnet_params(other), 0)->value->data;
+    const float *b = tg_params_at(tg_postnet_params(id->postnet), 0)->value->data;
+    assert_true(fabsf(a[0]) > 0 && fabsf(a[0] - b[0]) <= fabsf(a[0]) / 1024);
+    tg_identity_close(&id);
+    tg_st *old, *now;
+    assert_ok(tg_st_open(ctx, in_folder("person.ckpt"), &old));
+    assert_ok(tg_st_open(ctx, there, &now));
+    int same = 0;
+    for (int i = 0; i < tg_st_count(old); i++) {
+        const tg_st_tensor *t = tg_st_at(old, i), *u = tg_st_find(now, t->name);
+        if (strncmp(t->name, "motion.postnet.", 15) == 0) {
+            continue;
+        }
+        assert_non_null(u);
+        assert_int_equal(u->bytes, t->bytes);
+        assert_memory_equal(u->data, t->data, t->bytes);
+        same++;
+    }
+    assert_true(same > 10);
+    tg_st_close(&old);
+    tg_st_close(&now);
+    /* the postnet that is there stays, in place */
+    assert_ok(tg_identity_revise(ctx, there, in_folder("voice.safetensors"), NULL, there));
+    assert_ok(tg_identity_open(ctx, there, NULL, true, &id));
+    assert_int_equal(tg_postnet_config_of(id->postnet)->widths[0], 4);
+    tg_identity_close(&id);
+    assert_int_equal(tg_identity_revise(ctx, in_folder("voice.safetensors"),
+                                        in_folder("voice.safetensors"), NULL,
+                                        in_folder("never.ckpt")),
+                     TG_EMODEL);
+    assert_message("not a person");
+    assert_false(tg_file_exists(in_folder("never.ckpt")));
+    tg_postnet_destroy(&other);
+    remove(there);
+    rmdir(deep);
+}
+
 static void voice_parts(void **state) {
     (void)state;
     tg_hubert *hubert;
@@ -287,6 +343,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(without_extras, start, stop),
         cmocka_unit_test_setup_teardown(voice_by_hash, start, stop),
         cmocka_unit_test_setup_teardown(voice_elsewhere, start, stop),
+        cmocka_unit_test_setup_teardown(revised, start, stop),
         cmocka_unit_test_setup_teardown(voice_parts, start, stop),
         cmocka_unit_test_setup_teardown(damaged_fields, start, stop),
         cmocka_unit_test_setup_teardown(foreign_files, start, stop),
