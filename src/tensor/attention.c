@@ -9,7 +9,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROWS = 64 };
+enum {
+    SCORES = 1 << 16, /* of a block: 256 KB */
+    LEAST_ROWS = 24,  /* a multiple of every tile's height, as is the number of rows of a block */
+};
 
 typedef struct {
     const tg_kernels *kernels;
@@ -18,6 +21,8 @@ typedef struct {
     float *out, *dq, *dk, *dv;
     float *log_sum; /* [B,H,Tq]; NULL when not recorded */
     int64_t batch, heads, depth, tq, tk;
+    int64_t rows; /* of a block: many, since a block packs all keys and values, but few enough for
+                     its scores to stay in the second level cache */
     float scale;
     float *scratch; /* per worker */
     int64_t scratch_size;
@@ -31,7 +36,14 @@ typedef struct {
 } attention_node;
 
 static int64_t blocks_of(const job *j) {
-    return (j->tq + ROWS - 1) / ROWS;
+    return (j->tq + j->rows - 1) / j->rows;
+}
+
+/* Blocks of about equal height. */
+static int64_t rows_of(int64_t tq, int64_t tk) {
+    int64_t most = SCORES / tk < LEAST_ROWS ? LEAST_ROWS : SCORES / tk;
+    int64_t blocks = (tq + most - 1) / most, rows = (tq + blocks - 1) / blocks;
+    return (rows + LEAST_ROWS / 2 - 1) / (LEAST_ROWS / 2) * (LEAST_ROWS / 2);
 }
 
 /* Items are (batch item, head, block of queries). */
@@ -41,7 +53,7 @@ static void forward_range(void *arg, int64_t begin, int64_t end, int worker) {
     float *scores = j->scratch + worker * j->scratch_size;
     for (int64_t item = begin; item < end; item++) {
         int64_t b = item / blocks / j->heads, h = item / blocks % j->heads;
-        int64_t r0 = item % blocks * ROWS, rows = j->tq - r0 < ROWS ? j->tq - r0 : ROWS;
+        int64_t r0 = item % blocks * j->rows, rows = j->tq - r0 < j->rows ? j->tq - r0 : j->rows;
         int64_t query = (b * j->tq + r0) * width + h * j->depth;
         int64_t key = b * j->tk * width + h * j->depth;
         tg_gemm_block(j->gemm, false, true, rows, j->tk, j->depth, j->q + query, width, j->k + key,
@@ -63,12 +75,12 @@ static void forward_range(void *arg, int64_t begin, int64_t end, int worker) {
 static void backward_range(void *arg, int64_t begin, int64_t end, int worker) {
     const job *j = arg;
     int64_t width = j->heads * j->depth;
-    float *p = j->scratch + worker * j->scratch_size, *ds = p + ROWS * j->tk;
+    float *p = j->scratch + worker * j->scratch_size, *ds = p + j->rows * j->tk;
     for (int64_t item = begin; item < end; item++) {
         int64_t b = item / j->heads, h = item % j->heads;
         int64_t key = b * j->tk * width + h * j->depth;
-        for (int64_t r0 = 0; r0 < j->tq; r0 += ROWS) {
-            int64_t rows = j->tq - r0 < ROWS ? j->tq - r0 : ROWS;
+        for (int64_t r0 = 0; r0 < j->tq; r0 += j->rows) {
+            int64_t rows = j->tq - r0 < j->rows ? j->tq - r0 : j->rows;
             int64_t query = (b * j->tq + r0) * width + h * j->depth;
             const float *log_sum = j->log_sum + item * j->tq + r0;
             tg_gemm_block(j->gemm, false, true, rows, j->tk, j->depth, j->q + query, width,
@@ -96,7 +108,7 @@ static void backward_range(void *arg, int64_t begin, int64_t end, int worker) {
 }
 
 static bool alloc_scratch(tg_tape *tape, job *j, int matrices) {
-    j->scratch_size = matrices * ROWS * j->tk;
+    j->scratch_size = matrices * j->rows * j->tk;
     j->scratch = tg_tape_alloc(tape, j->scratch_size * tg_pool_threads(tg_tape_pool(tape)),
                                sizeof *j->scratch);
     return j->scratch != NULL;
@@ -118,6 +130,7 @@ static void attention_backward(tg_tape *tape, tg_node *base) {
              .depth = q->dim[2] / node->heads,
              .tq = q->dim[1],
              .tk = k->dim[1],
+             .rows = rows_of(q->dim[1], k->dim[1]),
              .scale = node->scale};
     /* q, k and v may be one tensor, so all three are added to. */
     j.dq = tg_tape_grad_zeroed(tape, q);
@@ -152,6 +165,7 @@ tg_tensor *tg_attention(tg_tape *tape, tg_tensor *q, tg_tensor *k, tg_tensor *v,
              .depth = q->dim[2] / heads,
              .tq = q->dim[1],
              .tk = k->dim[1],
+             .rows = rows_of(q->dim[1], k->dim[1]),
              .scale = scale};
     if (tg_tape_records(tape, 3, in) &&
         !(j.log_sum = tg_tape_alloc(tape, j.batch * heads * j.tq, sizeof *j.log_sum)))
