@@ -145,6 +145,8 @@ void tg_nerf_config_write(const tg_nerf_config *config, tg_json *object);
  * TG_EMODEL names the tensor that does not fit. */
 tg_status tg_nerf_config_from(tg_context *ctx, const tg_st *st, const char *head_prefix,
                               const char *torso_prefix, tg_nerf_config *config);
+/* Whether any tensor of a torso is there: one that lacks a part is damaged, not a head alone. */
+bool tg_nerf_has_torso(const tg_st *st, const char *torso_prefix);
 /* TG_EMODEL with the name of the first value out of range. */
 tg_status tg_nerf_config_check(tg_context *ctx, const tg_nerf_config *config);
 
@@ -183,8 +185,8 @@ tg_status tg_nerf_create(tg_context *ctx, const tg_nerf_config *config, uint64_t
 /* Tensors head_prefix + name and torso_prefix + name (may be equal; "" and "" for a published
  * state_dict). Numbers of individual codes follow from the file, not from the config; a stored
  * offsets tensor must agree with the layout. Whether there is a torso (and a head-aware one)
- * follows from the file too. Occupancy: density_bitfield, else packed from density_grid. Missing or
- * misshapen: TG_EMODEL. */
+ * follows from the file too. Occupancy: density_bitfield, else packed from density_grid; of a
+ * torso density_grid_torso. Missing or misshapen: TG_EMODEL. */
 tg_status tg_nerf_load(tg_context *ctx, const tg_st *st, const char *head_prefix,
                        const char *torso_prefix, const tg_nerf_config *config, tg_nerf **out);
 /* Adds all parameters as dtype (grids and nets), the bitfield as U8 and, when with_grid, the

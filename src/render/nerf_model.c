@@ -278,13 +278,7 @@ static tg_status load_occupancy(tg_context *ctx, const tg_st *st, const char *he
     if (status == TG_OK && nerf->config.torso) {
         const int64_t cells = (int64_t)nerf->config.grid_size * nerf->config.grid_size;
         full_name(name, head_prefix, torso_prefix, "density_grid_torso");
-        if (tg_st_find(st, name) != NULL) {
-            status = tg_st_load(ctx, st, name, 1, &cells, nerf->density_grid_torso);
-        } else {
-            for (int64_t i = 0; i < cells; i++) {
-                nerf->density_grid_torso[i] = 1.0f;
-            }
-        }
+        status = tg_st_load(ctx, st, name, 1, &cells, nerf->density_grid_torso);
     }
     return status;
 }
@@ -302,7 +296,7 @@ tg_status tg_nerf_load(tg_context *ctx, const tg_st *st, const char *head_prefix
                     &config.individual_embedding_num);
     codes_from_file(find(st, head_prefix, torso_prefix, "torso_individual_codes"),
                     &config.torso_individual_embedding_num);
-    config.torso = find(st, head_prefix, torso_prefix, "torso_embedder.embeddings") != NULL;
+    config.torso = tg_nerf_has_torso(st, torso_prefix);
     config.torso_head_aware = config.torso && find(st, head_prefix, torso_prefix,
                                                    "head_color_weights_encoder.0.weight") != NULL;
     tg_status status = allocate(ctx, &config, out);

@@ -143,6 +143,20 @@ static void read_condition(reader *r, tg_nerf_config *config) {
     }
 }
 
+bool tg_nerf_has_torso(const tg_st *st, const char *torso_prefix) {
+    static const char *const names[] = {
+        "torso_embedder.embeddings", "torso_deform_net.net.0.weight",
+        "torso_canonicial_net.net.0.weight", "torso_individual_codes", "density_grid_torso"};
+    char full[256];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(full, sizeof full, "%s%s", torso_prefix, names[i]);
+        if (tg_st_find(st, full) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 tg_status tg_nerf_config_from(tg_context *ctx, const tg_st *st, const char *head_prefix,
                               const char *torso_prefix, tg_nerf_config *config) {
     reader r = {ctx, st, head_prefix, torso_prefix, TG_OK};
@@ -160,7 +174,7 @@ tg_status tg_nerf_config_from(tg_context *ctx, const tg_st *st, const char *head
             size_of(&r, "sigma_net.net.0.weight", 2, 1) - 2 * c.num_levels * TG_GRID_FEATURES;
     }
     read_volume(&r, &c);
-    c.torso = find(&r, "torso_embedder.embeddings") != NULL;
+    c.torso = tg_nerf_has_torso(st, torso_prefix);
     c.torso_head_aware = c.torso && find(&r, "head_color_weights_encoder.0.weight") != NULL;
     if (c.torso) {
         int levels;
