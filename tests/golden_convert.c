@@ -1,5 +1,7 @@
 /* The files of a case as AD-NeRF and RAD-NeRF publish them, through their converters: the networks
- * of the identity stand in for weights.safetensors. */
+ * of the identity stand in for weights.safetensors. Nobody stored a torso as RAD-NeRF names it; the
+ * case of GeneFace's fork is written in RAD-NeRF's words first, so that its stored picture of head
+ * and torso proves those too. */
 #include "golden.h"
 
 #include <stdio.h>
@@ -9,23 +11,29 @@
 
 #include "talkgen/convert.h"
 
+#include "ngp_writer.h"
+
+enum { FILES = 6 };
+
 typedef struct {
-    char folder[64], path[4][128]; /* transforms, background, identity, networks */
+    char folder[64],
+        path[FILES][128]; /* transforms, background, identity, networks, ngp.pth, its config */
 } workplace;
 
 static void clean(workplace *w) {
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < FILES; i++)
         unlink(w->path[i]);
     rmdir(w->folder);
 }
 
 /* A recording of one frame. */
 static tg_status film(tg_context *ctx, workplace *w) {
-    static const char *const names[] = {"transforms_train.json", "bc.png", "a.ckpt", "n.ckpt"};
+    static const char *const names[] = {
+        "transforms_train.json", "bc.png", "a.ckpt", "n.ckpt", "ngp.pth", "ngp.yaml"};
     strcpy(w->folder, "golden_XXXXXX");
     if (!mkdtemp(w->folder))
         return tg_fail(ctx, TG_EOUTPUT, "no temporary folder");
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < FILES; i++)
         snprintf(w->path[i], sizeof w->path[i], "%s/%s", w->folder, names[i]);
     static const char text[] =
         "{\"focal_len\": 60, \"frames\": [{\"img_id\": 0, \"transform_matrix\": "
@@ -65,6 +73,20 @@ static tg_status unwrap(tg_context *ctx, const workplace *w, bool two, tg_st **o
     return s;
 }
 
+/* The case's weights as ngp.pth, w->path[4], and what its tensors do not tell, w->path[5]. */
+static tg_status write_ngp(golden_case *c, workplace *w) {
+    static const char config[] = "cond_win_size: 1\n"; /* landmarks, where RAD-NeRF has audio */
+    checkpoint *ngp = begin_ngp(tg_json_number(tg_json_get(c->config, "mean_density_torso"), 0));
+    for (int i = 0; i < tg_st_count(c->weights); i++) {
+        char name[256];
+        ngp_name(tg_st_at(c->weights, i)->name, name);
+        put_stored(ngp, name, tg_st_at(c->weights, i));
+    }
+    if (!end_ngp(ngp, w->path[4]))
+        return tg_fail(c->ctx, TG_EOUTPUT, "%s cannot be written", w->path[4]);
+    return tg_file_write(c->ctx, w->path[5], config, strlen(config));
+}
+
 tg_status golden_converted(golden_case *c, tg_st **out) {
     char checkpoint[4096], head[4096], body[4096];
     *out = NULL;
@@ -72,15 +94,20 @@ tg_status golden_converted(golden_case *c, tg_st **out) {
     snprintf(head, sizeof head, "%s/000001_head.tar", c->dir);
     snprintf(body, sizeof body, "%s/000001_body.tar", c->dir);
     const bool rad = tg_file_exists(checkpoint), two = tg_file_exists(body);
-    if (!rad && !tg_file_exists(head))
+    const bool torso = tg_st_find(c->weights, "torso_embedder.embeddings") != NULL &&
+                       tg_st_find(c->weights, "head_color_weights_encoder.0.weight") == NULL;
+    if (!rad && !torso && !tg_file_exists(head))
         return TG_OK;
     workplace w = {0};
     tg_status s = film(c->ctx, &w);
     tg_convert_options o = tg_convert_defaults();
     o.dataset = w.folder;
     o.output = w.path[2];
-    if (s == TG_OK && rad) {
-        o.checkpoint = checkpoint;
+    if (s == TG_OK && torso)
+        s = write_ngp(c, &w);
+    if (s == TG_OK && (rad || torso)) {
+        o.checkpoint = torso ? w.path[4] : checkpoint;
+        o.config = torso ? w.path[5] : NULL;
         s = tg_convert_radnerf(c->ctx, &o);
     } else if (s == TG_OK) {
         o.head = head;

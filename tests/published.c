@@ -1,21 +1,25 @@
 /* published DIR: files in GeneFace's published form that fit each other, with random weights, for
  * tests of talkgen convert geneface:
  *
- *     encoder.safetensors          a tiny speech encoder, 16 features
- *     postnet.ckpt                 lm3d_postnet_sync: VAE and postnet, legacy container of
- * torch.save postnet_pitch.ckpt           lm3d_postnet_sync_pitch may/trainval_dataset.npy pickled
- * dict, 64x64, 6 + 2 frames processed/                   the same as transforms_*.json, bc.jpg and
- * two .npy evil.ckpt                    a pickle that calls os.system
+ *     encoder.safetensors        a tiny speech encoder, 16 features
+ *     postnet.ckpt               lm3d_postnet_sync: VAE and postnet, torch.save's legacy container
+ *     postnet_pitch.ckpt         lm3d_postnet_sync_pitch
+ *     may/trainval_dataset.npy   pickled dict, 64x64, 6 + 2 frames
+ *     processed/                 the same as transforms_*.json, bc.jpg and two .npy
+ *     evil.ckpt                  a pickle that calls os.system
+ *     deepspeech.npy             50 rows of 29 logits
  *
  * Renderers are those of the golden cases. */
 #include "talkgen/systems.h"
+
+#include "torch_writer.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FEATURES = 16, SIDE = 64, TRAIN = 6, VAL = 2, FRAMES = TRAIN + VAL, MAX_STORAGES = 4096 };
+enum { FEATURES = 16, SIDE = 64, TRAIN = 6, VAL = 2, FRAMES = TRAIN + VAL };
 
 static tg_context *ctx;
 static const char *folder;
@@ -35,113 +39,7 @@ static const char *in_folder(const char *name) {
     return path;
 }
 
-/* ---- pickles ------------------------------------------------------------------------------ */
-
-typedef struct {
-    uint8_t *data;
-    size_t n, room;
-} bytes;
-
-static void raw(bytes *b, const void *data, size_t n) {
-    if (b->n + n > b->room) {
-        b->room = 2 * (b->n + n);
-        b->data = realloc(b->data, b->room);
-    }
-    memcpy(b->data + b->n, data, n);
-    b->n += n;
-}
-
-static void op(bytes *b, const char *ops) {
-    raw(b, ops, strlen(ops));
-}
-
-static void little(bytes *b, uint64_t value, int n) {
-    for (int i = 0; i < n; i++)
-        raw(b, &(uint8_t){(uint8_t)(value >> 8 * i)}, 1);
-}
-
-static void text(bytes *b, const char *t) {
-    op(b, "X");
-    little(b, strlen(t), 4);
-    op(b, t);
-}
-
-static void number(bytes *b, int64_t value) {
-    op(b, "J");
-    little(b, (uint64_t)value, 4);
-}
-
-static void real(bytes *b, double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    op(b, "G");
-    for (int i = 8; i-- > 0;)
-        raw(b, &(uint8_t){(uint8_t)(bits >> 8 * i)}, 1);
-}
-
-static void global(bytes *b, const char *module, const char *name) {
-    op(b, "c");
-    op(b, module);
-    op(b, "\n");
-    op(b, name);
-    op(b, "\n");
-}
-
-static void sizes(bytes *b, int ndim, const int64_t *dim) {
-    op(b, "(");
-    for (int i = 0; i < ndim; i++)
-        number(b, dim[i]);
-    op(b, "t");
-}
-
-/* ---- torch.save(..., _use_new_zipfile_serialization=False) ------------------------------------
- */
-
-typedef struct {
-    bytes pickle;
-    int count;
-    int64_t numbers[MAX_STORAGES];
-    bytes data[MAX_STORAGES];
-} checkpoint;
-
-/* Begins at a key of the dict that is open; type is "Float", "Long", "Int" or "Byte". */
-static void put_tensor(checkpoint *c, const char *key, const char *type, int ndim,
-                       const int64_t *dim, const void *data, size_t element) {
-    bytes *p = &c->pickle;
-    char storage[16], name[24];
-    int64_t count = 1, stride[8] = {0};
-    for (int i = ndim; i-- > 0; count *= dim[i])
-        stride[i] = count;
-    snprintf(storage, sizeof storage, "%d", 94000000 + c->count);
-    snprintf(name, sizeof name, "%sStorage", type);
-    text(p, key);
-    global(p, "torch._utils", "_rebuild_tensor_v2");
-    op(p, "((");
-    text(p, "storage");
-    global(p, "torch", name);
-    text(p, storage);
-    text(p, "cuda:0");
-    number(p, count);
-    op(p, "NtQ");
-    number(p, 0);
-    sizes(p, ndim, dim);
-    sizes(p, ndim, stride);
-    op(p, "\x89");
-    global(p, "collections", "OrderedDict");
-    op(p, ")RtR");
-    c->numbers[c->count] = count;
-    raw(&c->data[c->count++], data, (size_t)count * element);
-}
-
-static void begin_dict(checkpoint *c, const char *key) {
-    text(&c->pickle, key);
-    global(&c->pickle, "collections", "OrderedDict");
-    op(&c->pickle, ")R(");
-}
-
-static void end_dict(checkpoint *c) {
-    op(&c->pickle, "u");
-}
+/* ---- checkpoints -------------------------------------------------------------------------- */
 
 static void put_params(checkpoint *c, const char *prefix, tg_params *set) {
     for (int i = 0; i < tg_params_count(set); i++) {
@@ -182,33 +80,11 @@ static checkpoint *begin_checkpoint(void) {
 }
 
 static void write_checkpoint(checkpoint *c, const char *name) {
-    bytes file = {0};
-    op(&file, "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
-              "\x80\x02M\xe9\x03."
-              "\x80\x02}(");
-    text(&file, "protocol_version");
-    number(&file, 1001);
-    text(&file, "little_endian");
-    op(&file, "\x88u.");
     end_dict(c);
     op(&c->pickle, "u.");
-    raw(&file, c->pickle.data, c->pickle.n);
-    op(&file, "\x80\x02](");
-    for (int i = 0; i < c->count; i++) {
-        char storage[16];
-        snprintf(storage, sizeof storage, "%d", 94000000 + i);
-        text(&file, storage);
-    }
-    op(&file, "e.");
-    for (int i = 0; i < c->count; i++) {
-        little(&file, (uint64_t)c->numbers[i], 8);
-        raw(&file, c->data[i].data, c->data[i].n);
-        free(c->data[i].data);
-    }
+    bytes file = legacy_container(c);
     must(tg_file_write(ctx, in_folder(name), file.data, file.n));
     free(file.data);
-    free(c->pickle.data);
-    free(c);
 }
 
 /* ---- the networks ------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 # AD-NeRF's and RAD-NeRF's files: converted, told apart, rendered from features.
 golden=$(cd "$(dirname "$0")/../golden" && pwd) || exit 1
 . "$(dirname "$0")/common"
+published_torso=$(dirname "$talkgen")/tests/published_torso
 
 run() {
     "$talkgen" "$@" --progress never >out.txt 2>err.txt || tell "failed: $* ($(head -n 3 err.txt))"
@@ -102,6 +103,51 @@ done
 absent t.mp4 t.npy t.framemd5
 run render --features aud.npy -i rad.ckpt -o frames.npy
 equal "$(wc -c <frames.npy)" $((128 + 6 * 24 * 24 * 3 * 4)) "bytes of float32 frames"
+
+# ---- RAD-NeRF's torso: the golden one under RAD-NeRF's names beside this head
+torso() { # FILE.pth [without|wide NAME | mean NUMBER]
+    "$published_torso" "$golden" "$@" || tell "no $*"
+}
+torso torso.pth
+"$talkgen" info torso.pth >out.txt
+grep -q 'RAD-NeRF head and torso' out.txt || tell "info of torso.pth: $(head -n 1 out.txt)"
+run convert radnerf --checkpoint torso.pth --dataset data -o torso.ckpt
+"$published_torso" "$golden" same torso.ckpt >out.txt || tell "the torso's tensors: $(cat out.txt)"
+"$published_torso" "$golden" same rad.ckpt >out.txt && tell "a head passes for the golden torso"
+run render --features aud.npy -i torso.ckpt -o torso.npy
+run render --features aud.npy -i torso.ckpt -o torso.framemd5
+# Bytes that differ from those of the head alone: the stored torso reaches from row 14 of 24 down and
+# lies between columns 5 and 18, in every frame.
+cmp -l frames.npy torso.npy | awk '
+    { pixel = int(($1 - 129) / 12); row = int(pixel % 576 / 24); column = pixel % 24 }
+    { seen[int(pixel / 576), row] = 1 }
+    row < 14 || column < 5 || column > 18 { outside++ }
+    END { for (frame = 0; frame < 6; frame++) for (row = 14; row < 24; row++) rows += seen[frame, row]
+          print rows + 0, outside + 0 }' >region.txt
+equal "$(cat region.txt)" "60 0" "rows changed by the torso, and changes outside of it"
+# where it is looked for: above the smaller of density_thresh_torso and the stored mean
+printf 'density_thresh_torso: 0.6\n' >threshold.yaml
+torso mean.pth mean 0.6
+run convert radnerf --checkpoint torso.pth --dataset data --config threshold.yaml -o threshold.ckpt
+run render --features aud.npy -i threshold.ckpt -o threshold.framemd5
+same torso.framemd5 threshold.framemd5 "a threshold above a mean of zero"
+run convert radnerf --checkpoint mean.pth --dataset data --config threshold.yaml -o mean.ckpt
+run render --features aud.npy -i mean.ckpt -o mean.framemd5
+differ torso.framemd5 mean.framemd5 "a threshold of 0.6"
+for name in individual_codes_torso density_grid_torso torso_deform_net.net.0.weight torso_deform_net.net.1.weight \
+    torso_deform_net.net.2.weight torso_encoder.embeddings torso_net.net.0.weight torso_net.net.1.weight \
+    torso_net.net.2.weight; do
+    torso lacking.pth without $name
+    expect 4 "tensor $name is missing" "$talkgen" convert radnerf --checkpoint lacking.pth --dataset data -o x.ckpt
+    torso wide.pth wide $name
+    # one more code makes the net too narrow
+    wrong_one=$(echo $name | sed 's/individual_codes_torso/torso_deform_net.net.0.weight/')
+    expect 4 "tensor $wrong_one has shape" "$talkgen" convert radnerf --checkpoint wide.pth --dataset data -o x.ckpt
+done
+torso lacking.pth without torso_encoder.offsets # the layout is then that of the published size
+expect 4 "[555520, 2]" "$talkgen" convert radnerf --checkpoint lacking.pth --dataset data -o x.ckpt
+torso wide.pth wide torso_encoder.offsets
+expect 4 "torso_encoder.offsets has shape [18]" "$talkgen" convert radnerf --checkpoint wide.pth --dataset data -o x.ckpt
 
 # ---- AD-NeRF: head alone, head and torso, GeneFace's way of storing it
 ad=$golden/adnerf_orig
