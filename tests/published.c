@@ -1,7 +1,8 @@
 /* published DIR: files in GeneFace's published form that fit each other, with random weights, for
  * tests of talkgen convert geneface:
  *
- *     encoder.safetensors        a tiny speech encoder, 16 features
+ *     letters.safetensors        a tiny speech encoder with a CTC head of 29 letters
+ *     other.safetensors          another one
  *     postnet.ckpt               lm3d_postnet_sync: VAE and postnet, torch.save's legacy container
  *     postnet_pitch.ckpt         lm3d_postnet_sync_pitch
  *     may/trainval_dataset.npy   pickled dict, 64x64, 6 + 2 frames
@@ -9,7 +10,8 @@
  *     evil.ckpt                  a pickle that calls os.system
  *     deepspeech.npy             50 rows of 29 logits
  *
- * Renderers are those of the golden cases. */
+ * They fit the speech encoder of the golden case hubert_large_tiny. Renderers are those of the
+ * golden cases. */
 #include "talkgen/systems.h"
 
 #include "torch_writer.h"
@@ -19,7 +21,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FEATURES = 16, SIDE = 64, TRAIN = 6, VAL = 2, FRAMES = TRAIN + VAL };
+enum {
+    FEATURES = 48 /* of hubert_large_tiny */,
+    LETTERS = 29,
+    SIDE = 64,
+    TRAIN = 6,
+    VAL = 2,
+    FRAMES = TRAIN + VAL
+};
 
 static tg_context *ctx;
 static const char *folder;
@@ -148,19 +157,20 @@ static void write_postnet(const char *name, bool pitch) {
     tg_postnet_destroy(&postnet);
 }
 
-static void write_encoder(void) {
+static void write_letters(const char *name, uint64_t seed) {
     tg_hubert_config h = tg_hubert_small();
     for (int i = 0; i < h.convs; i++)
         h.conv_dim[i] = 8;
-    h.hidden_size = FEATURES;
+    h.hidden_size = 16;
     h.intermediate_size = 32;
     h.heads = 2;
     h.layers = 1;
     h.pos_groups = 4;
+    h.logits = LETTERS;
     tg_hubert *hubert;
     must(tg_hubert_create(ctx, &h, &hubert));
-    tg_hubert_init(hubert, 1);
-    must(tg_voice_write(ctx, in_folder("encoder.safetensors"), hubert, NULL));
+    tg_hubert_init(hubert, seed);
+    must(tg_voice_write(ctx, in_folder(name), hubert, NULL));
     tg_hubert_destroy(&hubert);
 }
 
@@ -324,7 +334,8 @@ int main(int argc, char **argv) {
     for (int i = 0; i < SIDE * SIDE * 3; i++)
         background[i] = (uint8_t)(100 + 50 * sin(0.01 * i));
     must(tg_make_dirs(ctx, folder));
-    write_encoder();
+    write_letters("letters.safetensors", 1);
+    write_letters("other.safetensors", 2);
     write_postnet("postnet.ckpt", false);
     write_postnet("postnet_pitch.ckpt", true);
     write_dataset();

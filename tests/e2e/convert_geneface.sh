@@ -4,6 +4,9 @@ golden=$(cd "$(dirname "$0")/../golden" && pwd) || exit 1
 . "$(dirname "$0")/common"
 published=$(dirname "$talkgen")/tests/published
 "$published" . || exit 1
+large=$golden/hubert_large_tiny
+"$talkgen" convert hubert --weights "$large/pytorch_model.bin" -o encoder.safetensors --progress never 2>note.txt ||
+    exit 1
 evil=$PWD/evil.ckpt
 
 run() {
@@ -81,6 +84,18 @@ cp tiny.ckpt elsewhere/
 expect 4 encoder.safetensors "$talkgen" -a speech.wav -i elsewhere/tiny.ckpt -o null: --progress never
 run -a speech.wav -i elsewhere/tiny.ckpt -o moved.framemd5 --encoder encoder.safetensors
 same a.framemd5 moved.framemd5
+# another file under its name, told by its size and by its hash; with --encoder it is taken all the same
+cp letters.safetensors elsewhere/encoder.safetensors
+expect 4 "is another one ($(wc -c <letters.safetensors) bytes)" "$talkgen" -a speech.wav -i elsewhere/tiny.ckpt \
+    -o null: --progress never
+hash=$("$talkgen" info encoder.safetensors | sed -n 's/.*talkgen.hash *\([0-9a-f]*\).*/\1/p')
+other=$(echo "$hash" | tr 0123456789abcdef 123456789abcdef0)
+sed "s/$hash/$other/" encoder.safetensors >elsewhere/encoder.safetensors
+expect 4 "is another one (md5 $other)" "$talkgen" -a speech.wav -i elsewhere/tiny.ckpt -o null: --progress never
+run -a speech.wav -i elsewhere/tiny.ckpt -o moved.framemd5 -y --encoder elsewhere/encoder.safetensors
+same a.framemd5 moved.framemd5
+expect 4 none.safetensors "$talkgen" -a speech.wav -i tiny.ckpt -o null: --encoder none.safetensors --progress never
+expect 4 "takes 48" "$talkgen" -a speech.wav -i tiny.ckpt -o null: --encoder letters.safetensors --progress never
 "$talkgen" convert geneface --hubert encoder.safetensors --dataset processed --postnet postnet.ckpt --torso $ckpt \
     -o processed.ckpt --progress never || tell "convert of the processed folder"
 run motion -a speech.wav -i processed.ckpt -o processed.npy --pose-out processed_pose.npy
@@ -166,7 +181,7 @@ printf 'desired_resolution: 1024\n' >coarse.yaml
 expect 4 "ambient_embedder" convert bad.ckpt --torso $ckpt --postnet postnet.ckpt --config coarse.yaml
 printf 'grid_type: [\n' >broken.yaml
 expect 3 "broken.yaml" convert bad.ckpt --torso $ckpt --postnet postnet.ckpt --config broken.yaml
-expect 4 "takes 16" "$talkgen" convert geneface --hubert "$models/voice.safetensors" --dataset may --postnet postnet.ckpt \
+expect 4 "takes 48" "$talkgen" convert geneface --hubert "$models/voice.safetensors" --dataset may --postnet postnet.ckpt \
     --torso $ckpt -o bad.ckpt --progress never
 for data in "$work/torso" postnet.ckpt "$golden" absent; do
     expect 4 "$(basename "$data")" of_data "$data"
@@ -175,6 +190,10 @@ rm processed/idexp_lm3d_std.npy
 expect 4 idexp_lm3d_std.npy of_data processed
 expect 2 "tiny.ckpt exists" convert tiny.ckpt --torso $ckpt --postnet postnet.ckpt
 expect 2 "--postnet" convert bad.ckpt --torso $ckpt
+expect 2 "does not take --checkpoint" convert bad.ckpt --torso $ckpt --postnet postnet.ckpt --checkpoint $ckpt
+expect 4 none.safetensors "$talkgen" convert geneface --hubert none.safetensors --dataset may --postnet postnet.ckpt \
+    --torso $ckpt -o bad.ckpt --progress never
+expect 3 none.yaml convert bad.ckpt --torso $ckpt --postnet postnet.ckpt --config none.yaml
 expect 4 lm_encoder convert bad.ckpt --postnet postnet.ckpt --torso nerf/model_ckpt_steps_250000.ckpt --head postnet.ckpt
 absent bad.ckpt
 finish

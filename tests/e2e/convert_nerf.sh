@@ -2,6 +2,7 @@
 # AD-NeRF's and RAD-NeRF's files: converted, told apart, rendered from features.
 golden=$(cd "$(dirname "$0")/../golden" && pwd) || exit 1
 . "$(dirname "$0")/common"
+published=$(dirname "$talkgen")/tests/published
 published_torso=$(dirname "$talkgen")/tests/published_torso
 
 run() {
@@ -149,6 +150,69 @@ expect 4 "[555520, 2]" "$talkgen" convert radnerf --checkpoint lacking.pth --dat
 torso wide.pth wide torso_encoder.offsets
 expect 4 "torso_encoder.offsets has shape [18]" "$talkgen" convert radnerf --checkpoint wide.pth --dataset data -o x.ckpt
 
+# ---- RAD-NeRF's configuration: what no tensor tells
+printf 'max_steps: 4\n' >steps.yaml
+printf '{"max_steps": 4}' >steps.json
+printf 'scale: 5\noffset: [0, 0.1, 0]\n' >camera.yaml
+printf 'max_steps: 0\n' >none.yaml
+for config in steps.yaml steps.json camera.yaml; do
+    run convert radnerf --checkpoint torso.pth --dataset data --config $config -o $config.ckpt
+    run render --features aud.npy -i $config.ckpt -o $config.framemd5 --march reference
+done
+run render --features aud.npy -i torso.ckpt -o defaults.framemd5 --march reference
+same steps.yaml.framemd5 steps.json.framemd5 "configurations in YAML and in JSON"
+differ steps.yaml.framemd5 defaults.framemd5 "--config with four steps"
+differ camera.yaml.framemd5 defaults.framemd5 "--config with another scale"
+"$talkgen" info camera.yaml.ckpt >out.txt
+grep -q '"camera_scale":5' out.txt || tell "scale of camera.yaml"
+
+# ---- RAD-NeRF that hears: an encoder with as many letters, named or inside
+ffmpeg -loglevel error -y -i "$speech" -t 1 -ar 16000 speech.wav
+"$published" . || exit 1
+hear() { # OUTPUT OPTIONS...
+    output=$1
+    shift
+    "$talkgen" convert radnerf --checkpoint torso.pth --dataset data --progress never -o "$output" "$@"
+}
+run features --encoder letters.safetensors --logits -a speech.wav -o letters.npy
+hear ear.ckpt --hubert letters.safetensors --name Ear || tell "convert radnerf --hubert"
+"$talkgen" info ear.ckpt >out.txt
+grep -q '"name":"Ear"' out.txt || tell "--name"
+grep -q '"path":"letters.safetensors"' out.txt || tell "the encoder that ear.ckpt names"
+grep -q 'speech\.' out.txt && tell "ear.ckpt holds what it names"
+run -a speech.wav -i ear.ckpt -o ear.framemd5
+run render --features letters.npy -i torso.ckpt -o stages.framemd5
+grep -v '^#' ear.framemd5 | cut -d , -f 6 >ear.md5
+grep -v '^#' stages.framemd5 | cut -d , -f 6 >stages.md5
+equal "$(wc -l <ear.md5)" 25 "frames of one second"
+same ear.md5 stages.md5 "frames of a person who hears and of their logits"
+hear inside.ckpt --hubert letters.safetensors --embed || tell "convert radnerf --embed"
+"$talkgen" info inside.ckpt >out.txt
+grep -q 'speech.lm_head.weight *F[0-9]* *\[29,16\]' out.txt || tell "no CTC head in inside.ckpt"
+mkdir -p elsewhere
+cp ear.ckpt inside.ckpt elsewhere/
+run -a speech.wav -i elsewhere/inside.ckpt -o inside.framemd5
+same ear.framemd5 inside.framemd5 "the encoder beside the person and inside"
+expect 4 letters.safetensors "$talkgen" -a speech.wav -i elsewhere/ear.ckpt -o a.mp4 --progress never
+cp other.safetensors elsewhere/letters.safetensors # as many bytes, another md5
+expect 4 "is another one (md5" "$talkgen" -a speech.wav -i elsewhere/ear.ckpt -o a.mp4 --progress never
+run -a speech.wav -i elsewhere/ear.ckpt -o moved.framemd5 --encoder letters.safetensors
+same ear.framemd5 moved.framemd5 "--encoder with the encoder of the conversion"
+run -a speech.wav -i elsewhere/inside.ckpt -o moved.framemd5 --encoder other.safetensors -y
+differ ear.framemd5 moved.framemd5 "--encoder in the place of the one inside"
+"$talkgen" convert hubert --weights "$golden/hubert_large_tiny/pytorch_model.bin" -o large.safetensors --progress never 2>err.txt
+"$talkgen" convert hubert --weights "$golden/hubert_base_tiny/pytorch_model.bin" -o base.safetensors --progress never 2>err.txt
+expect 4 "gives 32 logits" hear x.ckpt --hubert large.safetensors
+expect 4 "gives 0 logits" hear x.ckpt --hubert base.safetensors
+expect 4 none.safetensors hear x.ckpt --hubert none.safetensors
+expect 4 logits "$talkgen" -a speech.wav -i ear.ckpt -o a.mp4 --encoder large.safetensors --progress never
+expect 2 "--embed has nothing" hear x.ckpt --embed
+expect 2 "does not take --postnet" hear x.ckpt --postnet torso.pth
+expect 4 max_steps hear x.ckpt --config none.yaml
+expect 3 nowhere.yaml hear x.ckpt --config nowhere.yaml
+expect 2 "does not take --hubert" "$talkgen" convert adnerf --head "$golden/adnerf_orig/000001_head.tar" --dataset data \
+    --hubert letters.safetensors -o x.ckpt
+
 # ---- AD-NeRF: head alone, head and torso, GeneFace's way of storing it
 ad=$golden/adnerf_orig
 run convert adnerf --head "$ad/000001_head.tar" --torso "$ad/000001_body.tar" --dataset data -o ad.ckpt
@@ -161,7 +225,6 @@ same ad1.framemd5 ad2.framemd5 "AD-NeRF, one and two threads"
 run render --features short.npy -i ad_head.ckpt -o ad_head.framemd5
 differ ad1.framemd5 ad_head.framemd5 "with and without torso"
 run render --features short.npy -i ad.ckpt -o 'ad_%02d.png' --background transparent
-ffmpeg -loglevel error -y -i "$speech" -t 1 -ar 16000 speech.wav
 run --features short.npy --audio speech.wav -i ad_head.ckpt -o ad.mp4
 equal "$(ffprobe -loglevel error -select_streams a -show_entries stream=codec_name -of default=nw=1:nk=1 ad.mp4)" aac "sound beside features"
 
