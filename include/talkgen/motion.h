@@ -40,6 +40,7 @@ typedef struct {
     int mel_feat_dim;     /* 64 */
     bool pitch;           /* PitchContourVAEModel: F0 conditions too */
     int pitch_feat_dim;   /* 32; embedding of twice that */
+    bool decoder_only;    /* without vae.encoder.*, the posterior, which only training asks for */
 } tg_vae_config;
 
 enum { TG_VAE_STRIDE = 4, TG_FLOW_LAYERS = 4, TG_PITCH_BINS = 300 };
@@ -70,7 +71,8 @@ tg_tensor *tg_vae_condition(tg_tape *tape, tg_vae *vae, tg_tensor *features,
  * *z_p, unless NULL, receives the latent [B,T/4,16]. */
 tg_tensor *tg_vae_sample(tg_tape *tape, tg_vae *vae, tg_tensor *condition, tg_tensor *z,
                          const tg_tensor *mask, tg_tensor **z_p);
-/* Training pass: y [B,T,204], y_mask [B,T], eps [B,16,T/4] standard normal. */
+/* Training pass, not of a decoder_only model: y [B,T,204], y_mask [B,T], eps [B,16,T/4] standard
+ * normal. */
 typedef struct {
     tg_tensor *pred;                       /* [B,T,204] */
     tg_tensor *m_q, *logs_q, *z_q, *z_p;   /* [B,16,T/4] */

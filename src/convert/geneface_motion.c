@@ -25,6 +25,7 @@ static tg_status open_vae(tg_context *ctx, const tg_checkpoint *c, tg_vae **vae)
     tg_status s = tg_vae_config_from(ctx, c->state, VAE, &config);
     if (s == TG_OK)
         s = check_width(ctx, c, "VAE", config.in_out_dim);
+    config.decoder_only = true; /* nobody trains with it: 28 MB less at the published size */
     if (s == TG_OK)
         s = tg_vae_create(ctx, &config, vae);
     if (s == TG_OK)

@@ -5,6 +5,7 @@
 #include "motion/flow.h"
 #include "motion/wavenet.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <stdio.h>
@@ -70,6 +71,7 @@ tg_status tg_vae_config_parse(tg_context *ctx, const tg_json *json, const char *
             return s;
     }
     c.pitch = tg_json_bool(tg_json_get(json, "pitch"), false);
+    c.decoder_only = tg_json_bool(tg_json_get(json, "decoder_only"), false);
     const tg_json *strides = tg_json_get(json, "strides");
     bool plain = (!strides || (tg_json_count(strides) == 1 &&
                                tg_json_number(tg_json_at(strides, 0), 0) == TG_VAE_STRIDE)) &&
@@ -100,6 +102,8 @@ void tg_vae_config_write(const tg_vae_config *c, tg_json *object) {
     tg_json_set_number(object, "mel_feat_dim", c->mel_feat_dim);
     tg_json_set_bool(object, "pitch", c->pitch);
     tg_json_set_number(object, "pitch_feat_dim", c->pitch_feat_dim);
+    if (c->decoder_only)
+        tg_json_set_bool(object, "decoder_only", true);
 }
 
 static bool register_branch(tg_params *set, branch *b, const char *prefix, int in, int out) {
@@ -125,6 +129,17 @@ static int condition_width(const tg_vae_config *c) {
     return c->mel_feat_dim + (c->pitch ? c->pitch_feat_dim : 0);
 }
 
+static bool register_encoder(tg_vae *m) {
+    const tg_vae_config *c = &m->config;
+    int h = c->hidden_channels, z = c->latent_size, d = c->in_out_dim;
+    return tg_conv_register(m->params, "vae.encoder.pre_net.0.", h, d, 2 * TG_VAE_STRIDE,
+                            (int64_t)d * 2 * TG_VAE_STRIDE, &m->enc_pre_w, &m->enc_pre_b, h) &&
+           tg_wavenet_register(m->params, &m->enc, "vae.encoder.wn.", h, c->kernel_size,
+                               c->enc_n_layers, condition_width(c)) &&
+           tg_conv_register(m->params, "vae.encoder.out_proj.", 2 * z, h, 1, h, &m->enc_out_w,
+                            &m->enc_out_b, 2 * z);
+}
+
 tg_status tg_vae_create(tg_context *ctx, const tg_vae_config *config, tg_vae **out) {
     *out = NULL;
     tg_vae *m = calloc(1, sizeof *m);
@@ -146,12 +161,7 @@ tg_status tg_vae_create(tg_context *ctx, const tg_vae_config *config, tg_vae **o
     }
     ok = ok && tg_conv_register(p, "vae.g_pre_net.0.", g, g, G_KERNEL, (int64_t)g * G_KERNEL,
                                 &m->g_w, &m->g_b, g);
-    ok = ok && tg_conv_register(p, "vae.encoder.pre_net.0.", h, d, 2 * TG_VAE_STRIDE,
-                                (int64_t)d * 2 * TG_VAE_STRIDE, &m->enc_pre_w, &m->enc_pre_b, h);
-    ok = ok &&
-         tg_wavenet_register(p, &m->enc, "vae.encoder.wn.", h, c->kernel_size, c->enc_n_layers, g);
-    ok = ok && tg_conv_register(p, "vae.encoder.out_proj.", 2 * z, h, 1, h, &m->enc_out_w,
-                                &m->enc_out_b, 2 * z);
+    ok = ok && (c->decoder_only || register_encoder(m));
     ok = ok && tg_flow_register(p, &m->flow, "vae.prior_flow.", z, c->glow_hidden,
                                 c->glow_kernel_size, c->glow_n_blocks, TG_FLOW_LAYERS, g);
     /* PyTorch counts the fan-in of a transposed convolution over its outputs. */
@@ -187,7 +197,8 @@ tg_params *tg_vae_params(tg_vae *vae) {
 
 void tg_vae_init(tg_vae *vae, uint64_t seed) {
     tg_params_init(vae->params, seed);
-    tg_wavenet_init(&vae->enc);
+    if (!vae->config.decoder_only)
+        tg_wavenet_init(&vae->enc);
     tg_wavenet_init(&vae->dec);
     tg_flow_init(&vae->flow);
 }
@@ -250,6 +261,7 @@ static tg_tensor *masked_square(tg_tape *tape, tg_tensor *a, tg_tensor *b, tg_te
 tg_vae_pass tg_vae_train(tg_tape *tape, tg_vae *vae, tg_tensor *condition, tg_tensor *y,
                          tg_tensor *y_mask, tg_tensor *eps, const float *point_weight) {
     tg_vae_pass pass;
+    assert(!vae->config.decoder_only);
     int64_t b = y->dim[0], t = y->dim[1], d = y->dim[2], zc = vae->config.latent_size;
     tg_tensor *mask4 =
         tg_stride(tape, tg_reshape(tape, y_mask, 2, (int64_t[]){b, t}), 1, 0, TG_VAE_STRIDE);

@@ -122,6 +122,13 @@ static tg_status set_up_vae(trainer *t) {
     tg_status s = TG_OK;
     if (t->o->init) {
         s = tg_voice_open(t->ctx, t->o->init, NULL, &t->vae);
+        if (s == TG_OK && tg_vae_config_of(t->vae)->decoder_only)
+            s = tg_fail(t->ctx, TG_EMODEL,
+                        "%s: its motion model has no encoder (tensors motion.vae.encoder.*)\n"
+                        "  expected: a whole one, as in a voice file; converted people are "
+                        "for inference\n"
+                        "  try: --init of a voice file, or no --init",
+                        t->o->init);
         if (s == TG_OK)
             s = tg_params_own(t->ctx, tg_vae_params(t->vae), -1);
     } else {

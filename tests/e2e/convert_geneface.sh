@@ -49,6 +49,7 @@ for text in '"landmark_space":"idexp"' '"clamp_std":2.5' '"path":"encoder.safete
     '"grid_type":"tiledgrid"' 'motion.vae.decoder.out_proj.weight' 'scene.poses' '[8,4,4]' 'motion.lle' '[8,144]'; do
     says "$text" info.txt
 done
+grep -q 'motion.vae.encoder' info.txt && tell "the VAE's encoder, which only training needs"
 grep -q 'render.torso.torso_individual_codes  *F32  *\[1,8\]' info.txt || tell "more than one row of individual codes"
 run -a speech.wav -i tiny.ckpt -o a.framemd5
 [ "$(grep -vc '^#' a.framemd5)" = 20 ] || tell "$(grep -vc '^#' a.framemd5) frames instead of 20, beyond the 8 poses"

@@ -18,7 +18,8 @@ static tg_hubert *tiny_hubert(int hidden, uint64_t seed) {
     return hubert;
 }
 
-static tg_vae *tiny_vae(int takes) {
+/* Weights follow from their names: with and without encoder the rest is the same. */
+static tg_vae *tiny_vae(int takes, bool decoder_only) {
     tg_vae_config v = tg_vae_defaults();
     v.hidden_channels = 16;
     v.enc_n_layers = v.dec_n_layers = 2;
@@ -26,6 +27,7 @@ static tg_vae *tiny_vae(int takes) {
     v.glow_n_blocks = 2;
     v.mel_in_dim = takes;
     v.mel_feat_dim = 8;
+    v.decoder_only = decoder_only;
     tg_vae *vae;
     assert_ok(tg_vae_create(ctx, &v, &vae));
     tg_vae_init(vae, 4);
@@ -46,15 +48,19 @@ static void encoder_file(const char *path, int hidden, uint64_t seed) {
 }
 
 /* person.ckpt with a motion model for `takes` features (0 = none) and encoder.safetensors. */
-static void write_person(int takes, bool embed) {
+static void write_person_with(tg_vae *vae, bool embed) {
     person p;
     person_make(&p, false);
-    p.parts.vae = takes ? tiny_vae(takes) : NULL;
+    p.parts.vae = vae;
     p.parts.voice_path = in_folder("encoder.safetensors");
     p.parts.embed = embed;
     assert_ok(tg_identity_write(ctx, in_folder("person.ckpt"), &p.parts));
     tg_vae_destroy(&p.parts.vae);
     person_free(&p);
+}
+
+static void write_person(int takes, bool embed) {
+    write_person_with(takes ? tiny_vae(takes, false) : NULL, embed);
 }
 
 static tg_status open_with(const char *encoder, tg_identity **id) {
@@ -79,7 +85,7 @@ static void own_motion_model(void **state) {
     assert_true(borrows(tg_hubert_params(id->hubert)));
     assert_true(borrows(tg_vae_params(id->vae)));
     assert_true(borrows(tg_postnet_params(id->postnet)));
-    tg_vae *vae = tiny_vae(16); /* kept as it is, in float32 */
+    tg_vae *vae = tiny_vae(16, false); /* kept as it is, in float32 */
     for (int i = 0; i < tg_params_count(tg_vae_params(vae)); i++) {
         const tg_tensor *a = tg_params_at(tg_vae_params(vae), i)->value;
         const tg_tensor *b = tg_params_at(tg_vae_params(id->vae), i)->value;
@@ -180,12 +186,63 @@ static void copied_in(void **state) {
     tg_identity_close(&id);
 }
 
+/* Number of tensors of the posterior in person.ckpt. */
+static int posterior_tensors(void) {
+    tg_st *st;
+    int n = 0;
+    assert_ok(tg_st_open(ctx, in_folder("person.ckpt"), &st));
+    for (int i = 0; i < tg_st_count(st); i++) {
+        n += strncmp(tg_st_at(st, i)->name, "motion.vae.encoder.", 19) == 0;
+    }
+    tg_st_close(&st);
+    return n;
+}
+
+/* Motion of 8 frames, [204] of the last. */
+static void sample(tg_vae *vae, float last[TG_MOTION_DIM]) {
+    enum { T = 8 };
+    float features[2 * T * 16], z[16 * T / TG_VAE_STRIDE];
+    const tg_rng rng = tg_rng_make(7, "", "sample");
+    tg_rng_fill_normal(&rng, 0, features, 2 * T * 16);
+    tg_rng_fill_normal(&rng, 2 * T * 16, z, 16 * T / TG_VAE_STRIDE);
+    tg_tape *tape = tg_tape_create(ctx, false);
+    tg_tensor *x = tg_input(tape, 3, (int64_t[]){1, 2 * T, 16}, features);
+    tg_tensor *noise = tg_input(tape, 3, (int64_t[]){1, 16, T / TG_VAE_STRIDE}, z);
+    const tg_tensor *y =
+        tg_vae_sample(tape, vae, tg_vae_condition(tape, vae, x, NULL), noise, NULL, NULL);
+    memcpy(last, y->data + (T - 1) * TG_MOTION_DIM, TG_MOTION_DIM * sizeof *last);
+    tg_tape_destroy(&tape);
+}
+
+/* What convert geneface writes, beside the people of older files, who still have all of it. */
+static void motion_model_without_posterior(void **state) {
+    (void)state;
+    tg_identity *id;
+    float whole[TG_MOTION_DIM], part[TG_MOTION_DIM];
+    encoder_file(in_folder("encoder.safetensors"), 16, 1);
+    write_person(16, false);
+    assert_int_equal(posterior_tensors(), 4 + 3 * 5); /* 2 convolutions, 5 of weight norm */
+    assert_ok(open_with(NULL, &id));
+    assert_false(tg_vae_config_of(id->vae)->decoder_only);
+    sample(id->vae, whole);
+    tg_identity_close(&id);
+    write_person_with(tiny_vae(16, true), false);
+    assert_int_equal(posterior_tensors(), 0);
+    assert_ok(open_with(NULL, &id));
+    assert_true(tg_vae_config_of(id->vae)->decoder_only);
+    assert_true(borrows(tg_vae_params(id->vae)));
+    sample(id->vae, part);
+    assert_memory_equal(whole, part, sizeof whole);
+    tg_identity_close(&id);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(own_motion_model, start, stop),
         cmocka_unit_test_setup_teardown(encoder_alone_is_no_voice, start, stop),
         cmocka_unit_test_setup_teardown(named_by_stated_hash, start, stop),
         cmocka_unit_test_setup_teardown(copied_in, start, stop),
+        cmocka_unit_test_setup_teardown(motion_model_without_posterior, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

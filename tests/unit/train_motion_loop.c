@@ -195,6 +195,20 @@ static void says_what_is_missing(void **state) {
     o.corpus = at("corpus");
     o.encoder = at("corpus/00000.flac");
     assert_int_equal(tg_train_motion(ctx, &o, &result), TG_EMODEL);
+    /* a start that is for inference only */
+    tg_vae_config config = tg_vae_defaults();
+    config.hidden_channels = config.mel_in_dim = 16;
+    config.decoder_only = true;
+    tg_vae *vae;
+    assert_int_equal(tg_vae_create(ctx, &config, &vae), TG_OK);
+    tg_vae_init(vae, 1);
+    assert_int_equal(tg_voice_write(ctx, at("half"), NULL, vae), TG_OK);
+    tg_vae_destroy(&vae);
+    o.encoder = at("encoder");
+    o.held_out = at("corpus");
+    o.init = at("half");
+    assert_int_equal(tg_train_motion(ctx, &o, &result), TG_EMODEL);
+    assert_non_null(strstr(tg_message(ctx), "has no encoder"));
     tg_context_destroy(&ctx);
 }
 
