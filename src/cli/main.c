@@ -88,6 +88,13 @@ static void on_signal(int number) {
     signal(number, SIG_DFL); /* a second one leaves at once */
 }
 
+static volatile sig_atomic_t pipe_closed;
+
+static void on_closed_pipe(int number) {
+    (void)number;
+    pipe_closed = 1;
+}
+
 static void print_overview(FILE *out) {
     fprintf(out, "talkgen %s: speech in, talking person out\n\n", tg_version());
     fprintf(out, "  talkgen --audio a.wav --identity person.ckpt -o out.mp4\n\ncommands:\n");
@@ -230,7 +237,7 @@ static tg_status run(tg_context **ctx, int argc, char **argv, cli_progress *prog
     signalled = *ctx;
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error with a message */
+    signal(SIGPIPE, on_closed_pipe); /* writing fails; a video says so, a listing ends quietly */
     return command->run(*ctx, &args);
 }
 
@@ -243,7 +250,14 @@ int main(int argc, char **argv) {
     cli_progress progress = {0};
     tg_status s = run(&ctx, argc, argv, &progress);
     cli_progress_break(&progress);
-    if (s == TG_OK && (fflush(stdout) != 0 || ferror(stdout)))
+    const bool unwritten = s == TG_OK && (fflush(stdout) != 0 || ferror(stdout));
+    if (unwritten && pipe_closed) { /* talkgen info FILE | head: the reader has what it wanted */
+        tg_context_destroy(&ctx);
+        signal(SIGPIPE, SIG_DFL);
+        raise(SIGPIPE);
+        return 128 + SIGPIPE; /* where the signal is blocked */
+    }
+    if (unwritten)
         s = tg_fail(ctx, TG_EOUTPUT,
                     "standard output could not be written\n  expected: room for the result\n  try: "
                     "another output");

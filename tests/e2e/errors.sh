@@ -116,6 +116,17 @@ expect 5 "text.wav/a.mp4" synth text.wav/a.mp4 -a "$speech"
 expect 5 "no/such" "$talkgen" features -a "$speech" -i "$person" -o no/such/f.npy
 "$talkgen" -a "$speech" -i "$person" -o - --duration 4 --size 64x64 --progress never 2>err.txt | head -c 100 >out.txt
 grep -q '^  expected' err.txt || tell "a closed pipe: $(cat err.txt)"
+# a listing whose reader has left ends as every listing does: without a word, 141 for the shell
+for command in "info $person" doctor "help synth"; do
+    {
+        sleep 0.5
+        # shellcheck disable=SC2086
+        "$talkgen" $command 2>err.txt
+        echo $? >code.txt
+    } | true
+    [ "$(cat code.txt)" = 141 ] || tell "$command into a closed pipe: exit $(cat code.txt)"
+    [ -s err.txt ] && tell "$command into a closed pipe: $(cat err.txt)"
+done
 if [ -w /dev/full ]; then
     expect 5 "" sh -c '"$@" >/dev/full' sh "$talkgen" -a "$speech" -i "$person" -o - --duration 1 --size 64x64
     expect 5 "standard output" sh -c '"$@" >/dev/full' sh "$talkgen" doctor
