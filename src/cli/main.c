@@ -132,7 +132,8 @@ static const char exit_text[] =
     "  3  input missing, unreadable or out of limits\n  4  model missing, damaged or unsuited\n"
     "  5  output could not be written or encoded\n  6  not enough memory\n  7  a comparison found "
     "a difference\n"
-    " 75  stopped by a signal or time limit, run again\n130  interrupted\n";
+    " 75  stopped by a signal or time limit, run again\n130  interrupted\n"
+    "141  whoever read the listing has left\n";
 
 static const cli_command *find_command(const char *name) {
     for (int i = 0; i < COMMANDS; i++)

@@ -3,6 +3,7 @@
  */
 #include "talkgen/systems.h"
 #include "talkgen/train.h"
+#include "train/correlation.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -131,24 +132,6 @@ static tg_status fit(tg_context *ctx, const tg_dataset *data, const view *v,
                         "speech\n  try: another --data");
 }
 
-typedef struct {
-    double n, x, y, xx, yy, xy;
-} moments;
-
-static void add_pair(moments *m, double x, double y) {
-    m->n++;
-    m->x += x;
-    m->y += y;
-    m->xx += x * x;
-    m->yy += y * y;
-    m->xy += x * y;
-}
-
-static double correlation(const moments *m) {
-    double vx = m->xx - m->x * m->x / m->n, vy = m->yy - m->y * m->y / m->n;
-    return (m->xy - m->x * m->y / m->n) / sqrt(vx * vy);
-}
-
 static double read_gap(const double weight[WEIGHTS], const double x[WEIGHTS]) {
     double sum = 0;
     for (int k = 0; k < WEIGHTS; k++)
@@ -176,7 +159,7 @@ static tg_status read_video(tg_context *ctx, const char *path, const view *v, co
     big.focal *= (float)scale;
     big.cx *= (float)width / (float)v->width;
     big.cy *= (float)scale;
-    moments m = {0};
+    tg_pairs m = {0};
     bool done = false;
     for (int64_t i = 0; s == TG_OK; i++) {
         s = tg_video_read(ctx, video, rgb, &done);
@@ -190,10 +173,10 @@ static tg_status read_video(tg_context *ctx, const char *path, const view *v, co
             break;
         }
         if (crop(&big, poses->data + 16 * i, rgb, x))
-            add_pair(&m, read_gap(weight, x), gap_of(motion->data + i * TG_COND_DIM));
+            tg_pairs_add(&m, read_gap(weight, x), gap_of(motion->data + i * TG_COND_DIM));
     }
     out->frames = (int64_t)m.n;
-    out->video_corr = correlation(&m);
+    out->video_corr = tg_pairs_correlation(&m);
     tg_free(rgb);
     tg_video_close(&video);
     return s;
@@ -224,13 +207,13 @@ tg_status tg_eval_lips(tg_context *ctx, const char *dataset, const char *video, 
             for (int k = 0; k < 3; k++)
                 v.mouth[k] += data->mean[3 * p + k] / 20;
         s = fit(ctx, data, &v, weight);
-        moments m = {0};
+        tg_pairs m = {0};
         size_t bytes = (size_t)v.width * (size_t)v.height * 3;
         for (int64_t i = data->train_frames; s == TG_OK && i < data->frames; i++)
             if (crop(&v, data->c2w + 16 * i, data->frame_rgb + (size_t)i * bytes, x))
-                add_pair(&m, read_gap(weight, x),
-                         gap_of(data->landmarks + data->image_id[i] * TG_COND_DIM));
-        out->true_corr = m.n > 2 ? correlation(&m) : NAN;
+                tg_pairs_add(&m, read_gap(weight, x),
+                             gap_of(data->landmarks + data->image_id[i] * TG_COND_DIM));
+        out->true_corr = m.n > 2 ? tg_pairs_correlation(&m) : NAN;
         if (s == TG_OK)
             s = read_video(ctx, video, &v, &lm, &pose, weight, out);
     }

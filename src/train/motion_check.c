@@ -1,24 +1,11 @@
 /* How well predicted motion fits the truth. */
 #include "train/motion_check.h"
+#include "train/correlation.h"
 
 #include <math.h>
 #include <string.h>
 
 enum { MOUTH_FIRST = 48 * 3, UPPER = 62 * 3, LOWER = 66 * 3 };
-
-/* Sums for a correlation. */
-typedef struct {
-    double n, x, y, xx, yy, xy;
-} moments;
-
-static void add_pair(moments *m, double x, double y) {
-    m->n++;
-    m->x += x;
-    m->y += y;
-    m->xx += x * x;
-    m->yy += y * y;
-    m->xy += x * y;
-}
 
 /* Vertical opening of the inner lips in motion space; its offset does not matter. */
 static double gap_of(const float *frame) {
@@ -29,7 +16,7 @@ tg_status tg_motion_check(tg_context *ctx, tg_vae *vae, tg_postnet *postnet,
                           const tg_motion_data *data, int first, int clips,
                           tg_motion_figures *out) {
     double error = 0, power = 0, count = 0;
-    moments m = {0};
+    tg_pairs gaps = {0};
     tg_motion_sampling mean = {.temperature = 0};
     tg_status s = TG_OK;
     for (int c = first; s == TG_OK && c < first + clips && c < data->count; c++) {
@@ -61,7 +48,7 @@ tg_status tg_motion_check(tg_context *ctx, tg_vae *vae, tg_postnet *postnet,
                 power += (double)y[k] * y[k];
                 count++;
             }
-            add_pair(&m, gap_of(p), gap_of(y));
+            tg_pairs_add(&gaps, gap_of(p), gap_of(y));
         }
         tg_motion_stream_close(&stream);
         tg_free(rows);
@@ -69,9 +56,8 @@ tg_status tg_motion_check(tg_context *ctx, tg_vae *vae, tg_postnet *postnet,
     }
     if (s != TG_OK)
         return s;
-    double vx = m.xx - m.x * m.x / m.n, vy = m.yy - m.y * m.y / m.n;
     out->mouth_error = sqrt(error / count);
     out->mouth_deviation = sqrt(power / count);
-    out->gap_corr = (m.xy - m.x * m.y / m.n) / sqrt(fmax(vx * vy, 1e-30));
+    out->gap_corr = tg_pairs_correlation(&gaps);
     return TG_OK;
 }

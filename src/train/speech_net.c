@@ -66,11 +66,7 @@ void tg_speech_score_add(tg_speech_score *s, const tg_speech_answer *answer,
             s->spoken_right += phone != 0 && best != 0;
         }
         if (example->lip_weight[j * TG_LIPS] > 0) {
-            double x = answer->lips->data[j * TG_LIPS], y = example->lips[j * TG_LIPS];
-            double term[5] = {x, y, x * x, y * y, x * y};
-            for (int k = 0; k < 5; k++)
-                s->lip_sum[k] += term[k];
-            s->lip_n++;
+            tg_pairs_add(&s->gap, answer->lips->data[j * TG_LIPS], example->lips[j * TG_LIPS]);
         }
     }
 }
@@ -86,12 +82,7 @@ double tg_speech_score_silence(const tg_speech_score *s) {
 }
 
 double tg_speech_score_gap(const tg_speech_score *s) {
-    if (s->lip_n < 2)
-        return 0;
-    double n = s->lip_n, x = s->lip_sum[0] / n, y = s->lip_sum[1] / n;
-    double xx = s->lip_sum[2] / n - x * x, yy = s->lip_sum[3] / n - y * y;
-    double xy = s->lip_sum[4] / n - x * y;
-    return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : 0;
+    return s->gap.n < 2 ? 0 : tg_pairs_correlation(&s->gap);
 }
 
 tg_status tg_speech_net_evaluate(tg_context *ctx, tg_speech_net *net,

@@ -4,6 +4,7 @@
 
 #include "talkgen/speech.h"
 #include "talkgen/tensor.h"
+#include "train/correlation.h"
 #include "train/speech_augment.h"
 
 typedef struct {
@@ -27,7 +28,7 @@ tg_speech_answer tg_speech_net_forward(tg_tape *tape, tg_speech_net *net,
 typedef struct {
     double rows, right;                                /* phones */
     double silent, silent_right, spoken, spoken_right; /* silence against speech */
-    double lip_n, lip_sum[5];                          /* gap: sums of x, y, xx, yy, xy */
+    tg_pairs gap;                                      /* said and true */
     double loss;                                       /* summed over rows */
 } tg_speech_score;
 void tg_speech_score_add(tg_speech_score *score, const tg_speech_answer *answer,

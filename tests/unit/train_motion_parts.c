@@ -1,4 +1,6 @@
-/* Parts of the motion trainers: the discriminator's gradient, the judge's loss, state on disk. */
+/* Parts of the motion trainers: the discriminator's gradient, the judge's loss, state on disk,
+ * correlation. */
+#include "train/correlation.h"
 #include "train/discriminator.h"
 #include "train/motion_data.h"
 #include "train/state.h"
@@ -212,12 +214,33 @@ static void schedule(void **state) {
     assert_true(tg_state_share(&place, 0, 0) == 1);
 }
 
+static double correlation_of(const double (*pair)[2], int n) {
+    tg_pairs pairs = {0};
+    for (int i = 0; i < n; i++)
+        tg_pairs_add(&pairs, pair[i][0], pair[i][1]);
+    return tg_pairs_correlation(&pairs);
+}
+
+static void correlation(void **state) {
+    (void)state;
+    static const double line[][2] = {{1, 5}, {2, 3}, {3, 1}};
+    static const double flat[][2] = {{1, 2}, {1, 3}, {1, 4}};
+    static const double bent[][2] = {{0, 0}, {1, 1}, {2, 0}, {3, 3}}; /* 4 / sqrt(5 * 6) */
+    static const double broken[][2] = {{0, 0}, {1, NAN}, {2, 1}};
+    assert_true(fabs(correlation_of(line, 3) + 1) < 1e-12);
+    assert_true(correlation_of(flat, 3) == 0);
+    assert_true(fabs(correlation_of(bent, 4) - 4 / sqrt(30)) < 1e-12);
+    assert_true(isnan(correlation_of(broken, 3)));
+    assert_true(isnan(correlation_of(line, 1)) && isnan(correlation_of(line, 0)));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(discriminator_gradient),
         cmocka_unit_test(sync_loss_reaches_the_lips_alone),
         cmocka_unit_test(state_on_disk),
         cmocka_unit_test(schedule),
+        cmocka_unit_test(correlation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
