@@ -1,6 +1,7 @@
-/* The stack machine. https://docs.python.org/3/library/pickletools.html lists its opcodes. */
+/* The stack machine. */
 #include "io/pickle.h"
 #include "io/files.h"
+#include "io/pickle_opcodes.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,135 +17,6 @@ typedef struct {
     pk_value *memo; /* kind PK_MARK where nothing was stored */
     size_t memo_room, memo_count;
 } machine;
-
-/* ---- opcodes ------------------------------------------------------------------------- */
-
-enum {
-    OP_MARK = '(',
-    OP_STOP = '.',
-    OP_POP = '0',
-    OP_POP_MARK = '1',
-    OP_DUP = '2',
-    OP_BINFLOAT = 'G',
-    OP_BININT = 'J',
-    OP_BININT1 = 'K',
-    OP_BININT2 = 'M',
-    OP_NONE = 'N',
-    OP_BINPERSID = 'Q',
-    OP_REDUCE = 'R',
-    OP_BINSTRING = 'T',
-    OP_SHORT_BINSTRING = 'U',
-    OP_BINUNICODE = 'X',
-    OP_APPEND = 'a',
-    OP_BUILD = 'b',
-    OP_GLOBAL = 'c',
-    OP_DICT = 'd',
-    OP_EMPTY_DICT = '}',
-    OP_APPENDS = 'e',
-    OP_BINGET = 'h',
-    OP_LONG_BINGET = 'j',
-    OP_LIST = 'l',
-    OP_EMPTY_LIST = ']',
-    OP_BINPUT = 'q',
-    OP_LONG_BINPUT = 'r',
-    OP_SETITEM = 's',
-    OP_TUPLE = 't',
-    OP_EMPTY_TUPLE = ')',
-    OP_SETITEMS = 'u',
-    OP_BINBYTES = 'B',
-    OP_SHORT_BINBYTES = 'C',
-    OP_PROTO = 0x80,
-    OP_NEWOBJ = 0x81,
-    OP_TUPLE1 = 0x85,
-    OP_TUPLE2 = 0x86,
-    OP_TUPLE3 = 0x87,
-    OP_NEWTRUE = 0x88,
-    OP_NEWFALSE = 0x89,
-    OP_LONG1 = 0x8a,
-    OP_LONG4 = 0x8b,
-    OP_SHORT_BINUNICODE = 0x8c,
-    OP_BINUNICODE8 = 0x8d,
-    OP_BINBYTES8 = 0x8e,
-    OP_EMPTY_SET = 0x8f,
-    OP_ADDITEMS = 0x90,
-    OP_FROZENSET = 0x91,
-    OP_STACK_GLOBAL = 0x93,
-    OP_MEMOIZE = 0x94,
-    OP_FRAME = 0x95,
-    OP_BYTEARRAY8 = 0x96
-};
-
-/* For messages; those without a case below are refused by their name. */
-static const char *const names[256] = {
-    ['('] = "MARK",
-    ['.'] = "STOP",
-    ['0'] = "POP",
-    ['1'] = "POP_MARK",
-    ['2'] = "DUP",
-    ['B'] = "BINBYTES",
-    ['C'] = "SHORT_BINBYTES",
-    ['F'] = "FLOAT",
-    ['G'] = "BINFLOAT",
-    ['I'] = "INT",
-    ['J'] = "BININT",
-    ['K'] = "BININT1",
-    ['L'] = "LONG",
-    ['M'] = "BININT2",
-    ['N'] = "NONE",
-    ['P'] = "PERSID",
-    ['Q'] = "BINPERSID",
-    ['R'] = "REDUCE",
-    ['S'] = "STRING",
-    ['T'] = "BINSTRING",
-    ['U'] = "SHORT_BINSTRING",
-    ['V'] = "UNICODE",
-    ['X'] = "BINUNICODE",
-    ['a'] = "APPEND",
-    ['b'] = "BUILD",
-    ['c'] = "GLOBAL",
-    ['d'] = "DICT",
-    ['}'] = "EMPTY_DICT",
-    ['e'] = "APPENDS",
-    ['g'] = "GET",
-    ['h'] = "BINGET",
-    ['i'] = "INST",
-    ['j'] = "LONG_BINGET",
-    ['l'] = "LIST",
-    [']'] = "EMPTY_LIST",
-    ['o'] = "OBJ",
-    ['p'] = "PUT",
-    ['q'] = "BINPUT",
-    ['r'] = "LONG_BINPUT",
-    ['s'] = "SETITEM",
-    ['t'] = "TUPLE",
-    [')'] = "EMPTY_TUPLE",
-    ['u'] = "SETITEMS",
-    [0x80] = "PROTO",
-    [0x81] = "NEWOBJ",
-    [0x82] = "EXT1",
-    [0x83] = "EXT2",
-    [0x84] = "EXT4",
-    [0x85] = "TUPLE1",
-    [0x86] = "TUPLE2",
-    [0x87] = "TUPLE3",
-    [0x88] = "NEWTRUE",
-    [0x89] = "NEWFALSE",
-    [0x8a] = "LONG1",
-    [0x8b] = "LONG4",
-    [0x8c] = "SHORT_BINUNICODE",
-    [0x8d] = "BINUNICODE8",
-    [0x8e] = "BINBYTES8",
-    [0x8f] = "EMPTY_SET",
-    [0x90] = "ADDITEMS",
-    [0x91] = "FROZENSET",
-    [0x92] = "NEWOBJ_EX",
-    [0x93] = "STACK_GLOBAL",
-    [0x94] = "MEMOIZE",
-    [0x95] = "FRAME",
-    [0x96] = "BYTEARRAY8",
-    [0x97] = "NEXT_BUFFER",
-    [0x98] = "READONLY_BUFFER",
-};
 
 /* ---- failing --------------------------------------------------------------------------- */
 
@@ -656,7 +528,7 @@ tg_status tg_pk_run(tg_context *ctx, pk_pool *pool, const char *path, const uint
         m.place.at = m.at;
         int op = data[m.at++];
         snprintf(unknown, sizeof unknown, "0x%02x", op);
-        m.place.opcode = names[op] ? names[op] : unknown;
+        m.place.opcode = tg_pk_opcode_name(op) ? tg_pk_opcode_name(op) : unknown;
         if (op == OP_STOP) {
             const pk_value *v = m.depth == 1 ? top(&m, 1) : NULL;
             status = v ? TG_OK : wrong_stack(&m);

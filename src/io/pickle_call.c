@@ -1,5 +1,5 @@
 /* The whole of what a pickle may name, and what each name builds. */
-#include "io/pickle.h"
+#include "io/pickle_call.h"
 #include "io/files.h"
 
 #include <inttypes.h>
@@ -131,13 +131,13 @@ const char *tg_pk_global_name(const pk_global *global) {
     return global->full;
 }
 
-static tg_status wrong_arguments(const pk_place *p, const char *name) {
+tg_status tg_pk_wrong_arguments(const pk_place *p, const char *name) {
     char what[160];
     snprintf(what, sizeof what, "arguments that %s does not take", name);
     return tg_pk_refuse(p, what, "a pickle that is not damaged");
 }
 
-static bool is_kind(const pk_list *args, size_t index, pk_kind kind) {
+bool tg_pk_is_kind(const pk_list *args, size_t index, pk_kind kind) {
     return index < args->count && args->item[index].kind == kind;
 }
 
@@ -155,7 +155,7 @@ static tg_status make_dict(const pk_place *p, const pk_global *g, const pk_list 
         return TG_OK;
     }
     if (args->count > first + 1) {
-        return wrong_arguments(p, g->full);
+        return tg_pk_wrong_arguments(p, g->full);
     }
     const pk_value *from = &args->item[first];
     if (from->kind == PK_DICT) {
@@ -164,14 +164,14 @@ static tg_status make_dict(const pk_place *p, const pk_global *g, const pk_list 
                    : tg_pk_no_memory(p);
     }
     if (from->kind != PK_LIST) {
-        return wrong_arguments(p, g->full);
+        return tg_pk_wrong_arguments(p, g->full);
     }
     for (size_t i = 0; i < from->as.list->count; i++) {
         const pk_value *pair = &from->as.list->item[i];
         bool bad = pair->kind != PK_LIST || pair->as.list->count != 2;
         if (bad || !tg_pk_dict_add(p->pool, dict, &pair->as.list->item[0], &pair->as.list->item[1],
                                    &bad)) {
-            return bad ? wrong_arguments(p, g->full) : tg_pk_no_memory(p);
+            return bad ? tg_pk_wrong_arguments(p, g->full) : tg_pk_no_memory(p);
         }
     }
     return TG_OK;
@@ -188,8 +188,8 @@ static tg_status make_list(const pk_place *p, const pk_global *g, const pk_list 
     if (args->count == 0) {
         return TG_OK;
     }
-    if (args->count != 1 || !is_kind(args, 0, PK_LIST)) {
-        return wrong_arguments(p, g->full);
+    if (args->count != 1 || !tg_pk_is_kind(args, 0, PK_LIST)) {
+        return tg_pk_wrong_arguments(p, g->full);
     }
     const pk_list *from = args->item[0].as.list;
     return tg_pk_list_add(p->pool, list, from->item, from->count) ? TG_OK : tg_pk_no_memory(p);
@@ -198,10 +198,11 @@ static tg_status make_list(const pk_place *p, const pk_global *g, const pk_list 
 /* Protocol 2 has no bytes: NumPy's data is a text of characters below 256, in UTF-8. */
 static tg_status encode_latin1(const pk_place *p, const pk_global *g, const pk_list *args,
                                pk_value *out) {
-    if (args->count != 2 || !is_kind(args, 0, PK_STRING) || !is_kind(args, 1, PK_STRING) ||
+    if (args->count != 2 || !tg_pk_is_kind(args, 0, PK_STRING) ||
+        !tg_pk_is_kind(args, 1, PK_STRING) ||
         (strcmp(args->item[1].as.text->data, "latin1") != 0 &&
          strcmp(args->item[1].as.text->data, "latin-1") != 0)) {
-        return wrong_arguments(p, g->full);
+        return tg_pk_wrong_arguments(p, g->full);
     }
     const pk_text *from = args->item[0].as.text;
     pk_text *text = tg_pk_text_new(p->pool, NULL, from->bytes);
@@ -215,7 +216,7 @@ static tg_status encode_latin1(const pk_place *p, const pk_global *g, const pk_l
         uint8_t c = s[i];
         if (c >= 0x80) {
             if ((c != 0xc2 && c != 0xc3) || i + 1 >= from->bytes || (s[i + 1] & 0xc0) != 0x80) {
-                return wrong_arguments(p, g->full);
+                return tg_pk_wrong_arguments(p, g->full);
             }
             c = (uint8_t)(c << 6 | (s[++i] & 0x3f));
         }
@@ -231,13 +232,13 @@ static tg_status make_bytes(const pk_place *p, const pk_global *g, const pk_list
     if (args->count == 2) {
         return encode_latin1(p, g, args, out);
     }
-    if (args->count == 1 && is_kind(args, 0, PK_BYTES)) {
+    if (args->count == 1 && tg_pk_is_kind(args, 0, PK_BYTES)) {
         *out = args->item[0];
         return TG_OK;
     }
     pk_text *text = args->count == 0 ? tg_pk_text_new(p->pool, "", 0) : NULL;
     if (!text) {
-        return args->count ? wrong_arguments(p, g->full) : tg_pk_no_memory(p);
+        return args->count ? tg_pk_wrong_arguments(p, g->full) : tg_pk_no_memory(p);
     }
     *out = (pk_value){.kind = PK_BYTES, .as.text = text};
     return TG_OK;
@@ -252,7 +253,7 @@ static tg_status same_value(const pk_place *p, const pk_global *g, const pk_list
     pk_kind kind = args->item[0].kind;
     if (args->count != 1 ||
         (kind != PK_BOOL && kind != PK_INT && kind != PK_FLOAT && kind != PK_STRING)) {
-        return wrong_arguments(p, g->full);
+        return tg_pk_wrong_arguments(p, g->full);
     }
     *out = args->item[0];
     return TG_OK;
@@ -260,13 +261,13 @@ static tg_status same_value(const pk_place *p, const pk_global *g, const pk_list
 
 /* ---- tensors ------------------------------------------------------------------------------ */
 
-static tg_status other_value(const pk_place *p, const char *name, pk_value *out) {
+tg_status tg_pk_other_value(const pk_place *p, const char *name, pk_value *out) {
     const pk_text *text = tg_pk_text_new(p->pool, name, strlen(name));
     *out = (pk_value){.kind = PK_OTHER, .as.text = text};
     return text ? TG_OK : tg_pk_no_memory(p);
 }
 
-static pk_tensor *new_tensor(pk_pool *pool) {
+pk_tensor *tg_pk_new_tensor(pk_pool *pool) {
     pk_tensor *t = tg_pk_alloc(pool, sizeof *t);
     if (t) {
         t->next = pool->tensors;
@@ -278,15 +279,15 @@ static pk_tensor *new_tensor(pk_pool *pool) {
 tg_status tg_pk_persistent(const pk_place *p, const pk_value *id, pk_value *out) {
     static const char name[] = "a persistent id";
     if (id->kind != PK_LIST) {
-        return wrong_arguments(p, name);
+        return tg_pk_wrong_arguments(p, name);
     }
     const pk_list *args = id->as.list;
-    if ((args->count != 5 && args->count != 6) || !is_kind(args, 0, PK_STRING) ||
-        strcmp(args->item[0].as.text->data, "storage") != 0 || !is_kind(args, 1, PK_GLOBAL) ||
-        args->item[1].as.global->what != STORAGE || !is_kind(args, 2, PK_STRING) ||
-        !is_kind(args, 4, PK_INT) || args->item[4].as.i < 0 ||
-        (args->count == 6 && !is_kind(args, 5, PK_NONE))) {
-        return wrong_arguments(p, name);
+    if ((args->count != 5 && args->count != 6) || !tg_pk_is_kind(args, 0, PK_STRING) ||
+        strcmp(args->item[0].as.text->data, "storage") != 0 || !tg_pk_is_kind(args, 1, PK_GLOBAL) ||
+        args->item[1].as.global->what != STORAGE || !tg_pk_is_kind(args, 2, PK_STRING) ||
+        !tg_pk_is_kind(args, 4, PK_INT) || args->item[4].as.i < 0 ||
+        (args->count == 6 && !tg_pk_is_kind(args, 5, PK_NONE))) {
+        return tg_pk_wrong_arguments(p, name);
     }
     const pk_global *type = args->item[1].as.global;
     const pk_text *key = args->item[2].as.text;
@@ -310,7 +311,7 @@ tg_status tg_pk_persistent(const pk_place *p, const pk_value *id, pk_value *out)
         size_t bytes;
         if ((uint64_t)count > SIZE_MAX || !tg_mul_size((size_t)count, type->size, &bytes) ||
             strlen(key->data) != key->bytes) {
-            return wrong_arguments(p, name);
+            return tg_pk_wrong_arguments(p, name);
         }
         s = tg_pk_alloc(p->pool, sizeof *s);
         if (!s) {
@@ -331,7 +332,7 @@ tg_status tg_pk_persistent(const pk_place *p, const pk_value *id, pk_value *out)
 }
 
 /* Up to 8 numbers >= 0; false for anything else. */
-static bool take_sizes(const pk_value *v, int *n, int64_t *out) {
+bool tg_pk_take_sizes(const pk_value *v, int *n, int64_t *out) {
     if (v->kind != PK_LIST || v->as.list->count > 8) {
         return false;
     }
@@ -347,7 +348,7 @@ static bool take_sizes(const pk_value *v, int *n, int64_t *out) {
 }
 
 /* Product of the sizes; NULL or what is wrong. */
-static const char *count_elements(tg_torch_tensor *t) {
+const char *tg_pk_count_elements(tg_torch_tensor *t) {
     size_t count = 1;
     bool empty = false;
     for (int i = 0; i < t->ndim; i++) {
@@ -390,35 +391,35 @@ static const char *check_extent(const pk_tensor *t) {
 static tg_status make_tensor(const pk_place *p, const pk_global *g, const pk_list *args,
                              pk_value *out) {
     const bool v3 = g->what == CALL_TENSOR_V3;
-    if (args->count < (v3 ? 7u : 4u) || !is_kind(args, 0, PK_STORAGE) ||
-        !is_kind(args, 1, PK_INT) || args->item[1].as.i < 0 ||
-        (v3 && (!is_kind(args, 6, PK_GLOBAL) || args->item[6].as.global->what != DTYPE_IS))) {
-        return wrong_arguments(p, g->full);
+    if (args->count < (v3 ? 7u : 4u) || !tg_pk_is_kind(args, 0, PK_STORAGE) ||
+        !tg_pk_is_kind(args, 1, PK_INT) || args->item[1].as.i < 0 ||
+        (v3 && (!tg_pk_is_kind(args, 6, PK_GLOBAL) || args->item[6].as.global->what != DTYPE_IS))) {
+        return tg_pk_wrong_arguments(p, g->full);
     }
     if (v3) { /* written only for dtypes that no storage type of old has */
-        return other_value(p, args->item[6].as.global->full, out);
+        return tg_pk_other_value(p, args->item[6].as.global->full, out);
     }
-    pk_tensor *t = new_tensor(p->pool);
+    pk_tensor *t = tg_pk_new_tensor(p->pool);
     if (!t) {
         return tg_pk_no_memory(p);
     }
     int strides;
-    if (!take_sizes(&args->item[2], &t->view.ndim, t->view.dim) ||
-        !take_sizes(&args->item[3], &strides, t->view.stride) || strides != t->view.ndim) {
+    if (!tg_pk_take_sizes(&args->item[2], &t->view.ndim, t->view.dim) ||
+        !tg_pk_take_sizes(&args->item[3], &strides, t->view.stride) || strides != t->view.ndim) {
         t->view.ndim = 0;
-        return wrong_arguments(p, g->full);
+        return tg_pk_wrong_arguments(p, g->full);
     }
     t->storage = args->item[0].as.storage;
     t->offset = args->item[1].as.i;
     t->built = true;
-    const char *wrong = count_elements(&t->view);
+    const char *wrong = tg_pk_count_elements(&t->view);
     wrong = wrong ? wrong : check_extent(t);
     if (wrong) {
         t->storage = NULL;
         return tg_pk_refuse(p, wrong, "sizes and strides of this storage");
     }
     if (t->storage->dtype < 0) {
-        return other_value(p, t->storage->name, out);
+        return tg_pk_other_value(p, t->storage->name, out);
     }
     t->view.dtype = (tg_dtype)t->storage->dtype;
     *out = (pk_value){.kind = PK_TENSOR, .as.tensor = t};
@@ -428,8 +429,8 @@ static tg_status make_tensor(const pk_place *p, const pk_global *g, const pk_lis
 /* (tensor, requires_grad, hooks, ...): the tensor. */
 static tg_status first_argument(const pk_place *p, const pk_global *g, const pk_list *args,
                                 pk_value *out) {
-    if (!is_kind(args, 0, PK_TENSOR) && !is_kind(args, 0, PK_OTHER)) {
-        return wrong_arguments(p, g->full);
+    if (!tg_pk_is_kind(args, 0, PK_TENSOR) && !tg_pk_is_kind(args, 0, PK_OTHER)) {
+        return tg_pk_wrong_arguments(p, g->full);
     }
     *out = args->item[0];
     return TG_OK;
@@ -437,206 +438,19 @@ static tg_status first_argument(const pk_place *p, const pk_global *g, const pk_
 
 static tg_status make_typed(const pk_place *p, const pk_global *g, const pk_list *args,
                             pk_value *out) {
-    if (args->count != 4 || !is_kind(args, 0, PK_GLOBAL) || !is_kind(args, 2, PK_LIST) ||
-        args->item[0].as.global->what == CALL_TYPED) {
-        return wrong_arguments(p, g->full);
+    if (args->count != 4 || !tg_pk_is_kind(args, 0, PK_GLOBAL) ||
+        !tg_pk_is_kind(args, 2, PK_LIST) || args->item[0].as.global->what == CALL_TYPED) {
+        return tg_pk_wrong_arguments(p, g->full);
     }
     return tg_pk_call(p, args->item[0].as.global, args->item[2].as.list, out);
 }
 
 static tg_status make_named(const pk_place *p, const pk_global *g, const pk_list *args,
                             pk_value *out) {
-    if (args->count < 1 || args->count > 2 || !is_kind(args, 0, PK_STRING)) {
-        return wrong_arguments(p, g->full);
+    if (args->count < 1 || args->count > 2 || !tg_pk_is_kind(args, 0, PK_STRING)) {
+        return tg_pk_wrong_arguments(p, g->full);
     }
     *out = args->item[0];
-    return TG_OK;
-}
-
-/* ---- NumPy ----------------------------------------------------------------------------------- */
-
-/* f4 and the like. Names that are not numbers stay as names. */
-static tg_status make_dtype(const pk_place *p, const pk_global *g, const pk_list *args,
-                            pk_value *out) {
-    pk_dtype *d = tg_pk_alloc(p->pool, sizeof *d);
-    if (!d) {
-        return tg_pk_no_memory(p);
-    }
-    if (args->count < 1 || (!is_kind(args, 0, PK_STRING) && !is_kind(args, 0, PK_BYTES))) {
-        return wrong_arguments(p, g->full);
-    }
-    const pk_text *name =
-        tg_pk_text_new(p->pool, args->item[0].as.text->data, args->item[0].as.text->bytes);
-    if (!name) {
-        return tg_pk_no_memory(p);
-    }
-    const char *s = name->data;
-    d->name = s;
-    d->big_endian = *s == '>';
-    s += *s == '<' || *s == '>' || *s == '|' || *s == '=';
-    if (s[0] && strchr("fiub", s[0]) && strchr("1248", s[1]) && s[1] && !s[2]) {
-        d->kind = s[0];
-        d->size = (size_t)(s[1] - '0');
-    } else if (s[0] == 'O') {
-        d->kind = 'O';
-    }
-    *out = (pk_value){.kind = PK_DTYPE, .as.dtype = d};
-    return TG_OK;
-}
-
-/* -1: no tg_dtype. */
-static int dtype_of(const pk_dtype *d) {
-    static const struct {
-        char kind;
-        uint8_t size;
-        tg_dtype dtype;
-    } known[] = {
-        {'f', 8, TG_F64}, {'f', 4, TG_F32}, {'f', 2, TG_F16}, {'i', 8, TG_I64},  {'i', 4, TG_I32},
-        {'i', 2, TG_I16}, {'i', 1, TG_I8},  {'u', 1, TG_U8},  {'b', 1, TG_BOOL},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (d->kind == known[i].kind && d->size == known[i].size &&
-            (!d->big_endian || d->size == 1)) {
-            return (int)known[i].dtype;
-        }
-    }
-    return -1;
-}
-
-tg_status tg_pk_array(const pk_place *p, const pk_dtype *dtype, bool fortran, int ndim,
-                      const int64_t *dim, const uint8_t *data, size_t bytes, pk_tensor *t) {
-    t->view.ndim = ndim;
-    memmove(t->view.dim, dim, (size_t)ndim * sizeof *dim);
-    const char *wrong = count_elements(&t->view);
-    if (wrong) {
-        return tg_pk_refuse(p, wrong, "the shape of an array");
-    }
-    t->built = true;
-    int known = dtype_of(dtype);
-    if (known < 0) {
-        t->other = dtype->name;
-        return TG_OK;
-    }
-    size_t needed;
-    if (!tg_mul_size((size_t)t->view.count, dtype->size, &needed) || needed != bytes) {
-        return tg_pk_refuse(p, "an array whose data does not fit its shape",
-                            "elements * size bytes");
-    }
-    t->view.dtype = (tg_dtype)known;
-    t->view.data = data;
-    int64_t stride = 1;
-    for (int i = 0; i < ndim; i++) {
-        int d = fortran ? i : ndim - 1 - i;
-        t->view.stride[d] = stride;
-        stride *= t->view.dim[d] > 0 ? t->view.dim[d] : 1;
-    }
-    return TG_OK;
-}
-
-/* _reconstruct(ndarray, (0,), b'b'): an empty array that BUILD fills. */
-static tg_status make_array(const pk_place *p, const pk_global *g, const pk_list *args,
-                            pk_value *out) {
-    if (args->count != 3 || !is_kind(args, 0, PK_GLOBAL)) {
-        return wrong_arguments(p, g->full);
-    }
-    pk_tensor *t = new_tensor(p->pool);
-    *out = (pk_value){.kind = PK_TENSOR, .as.tensor = t};
-    return t ? TG_OK : tg_pk_no_memory(p);
-}
-
-static bool is_text(const pk_value *v) {
-    return v->kind == PK_BYTES || v->kind == PK_STRING;
-}
-
-/* (version, shape, dtype, fortran, data); before version 1 without the first. */
-static tg_status build_array(const pk_place *p, pk_tensor *t, const pk_list *state) {
-    static const char name[] = "numpy.ndarray";
-    int ndim;
-    int64_t dim[8];
-    if (state->count != 5 && state->count != 4) {
-        return wrong_arguments(p, name);
-    }
-    const pk_value *v = state->item + (state->count == 5);
-    if (!take_sizes(&v[0], &ndim, dim) || v[1].kind != PK_DTYPE ||
-        (v[2].kind != PK_BOOL && v[2].kind != PK_INT)) {
-        return wrong_arguments(p, name);
-    }
-    const pk_dtype *dtype = v[1].as.dtype;
-    bool fortran = v[2].kind == PK_BOOL ? v[2].as.b : v[2].as.i != 0;
-    if (dtype->kind != 'O') {
-        if (!is_text(&v[3])) {
-            return wrong_arguments(p, name);
-        }
-        return tg_pk_array(p, dtype, fortran, ndim, dim, (const uint8_t *)v[3].as.text->data,
-                           v[3].as.text->bytes, t);
-    }
-    t->view.ndim = ndim;
-    memcpy(t->view.dim, dim, sizeof dim);
-    const char *wrong = count_elements(&t->view);
-    if (wrong || v[3].kind != PK_LIST || v[3].as.list->count != (size_t)t->view.count) {
-        return wrong_arguments(p, name);
-    }
-    t->objects = v[3].as.list;
-    t->built = true;
-    return TG_OK;
-}
-
-/* _frombuffer(bytes, dtype, shape, order) */
-static tg_status from_buffer(const pk_place *p, const pk_global *g, const pk_list *args,
-                             pk_value *out) {
-    int ndim;
-    int64_t dim[8];
-    if (args->count != 4 || !is_kind(args, 0, PK_BYTES) || !is_kind(args, 1, PK_DTYPE) ||
-        !take_sizes(&args->item[2], &ndim, dim) || !is_kind(args, 3, PK_STRING)) {
-        return wrong_arguments(p, g->full);
-    }
-    pk_tensor *t = new_tensor(p->pool);
-    if (!t) {
-        return tg_pk_no_memory(p);
-    }
-    *out = (pk_value){.kind = PK_TENSOR, .as.tensor = t};
-    return tg_pk_array(p, args->item[1].as.dtype, args->item[3].as.text->data[0] == 'F', ndim, dim,
-                       (const uint8_t *)args->item[0].as.text->data, args->item[0].as.text->bytes,
-                       t);
-}
-
-static tg_status make_scalar(const pk_place *p, const pk_global *g, const pk_list *args,
-                             pk_value *out) {
-    if (args->count != 2 || !is_kind(args, 0, PK_DTYPE) || !is_text(&args->item[1])) {
-        return wrong_arguments(p, g->full);
-    }
-    const pk_dtype *d = args->item[0].as.dtype;
-    const pk_text *text = args->item[1].as.text;
-    int known = dtype_of(d);
-    if (known < 0) {
-        return other_value(p, d->name, out);
-    }
-    if (text->bytes != d->size) {
-        return wrong_arguments(p, g->full);
-    }
-    uint64_t bits = 0;
-    for (size_t i = d->size; i-- > 0;) {
-        bits = bits << 8 | (uint8_t)text->data[i];
-    }
-    if (d->kind == 'f') {
-        *out = (pk_value){.kind = PK_FLOAT};
-        float single;
-        uint32_t low = (uint32_t)bits;
-        memcpy(&single, &low, sizeof single);
-        memcpy(&out->as.f, &bits, sizeof bits);
-        out->as.f = d->size == 2   ? (double)tg_f16_to_f32((uint16_t)bits)
-                    : d->size == 4 ? (double)single
-                                   : out->as.f;
-    } else if (d->kind == 'b') {
-        *out = (pk_value){.kind = PK_BOOL, .as.b = bits != 0};
-    } else {
-        int64_t value = d->size == 8     ? (int64_t)bits
-                        : d->size == 4   ? (int32_t)bits
-                        : d->size == 2   ? (int16_t)bits
-                        : d->kind == 'i' ? (int8_t)bits
-                                         : (int64_t)bits;
-        *out = (pk_value){.kind = PK_INT, .as.i = value};
-    }
     return TG_OK;
 }
 
@@ -667,13 +481,13 @@ tg_status tg_pk_call(const pk_place *p, const pk_global *g, const pk_list *args,
     case CALL_NAMED:
         return make_named(p, g, args, out);
     case CALL_ARRAY:
-        return make_array(p, g, args, out);
+        return tg_pk_make_array(p, g, args, out);
     case CALL_FROM_BUFFER:
-        return from_buffer(p, g, args, out);
+        return tg_pk_from_buffer(p, g, args, out);
     case CALL_SCALAR:
-        return make_scalar(p, g, args, out);
+        return tg_pk_make_scalar(p, g, args, out);
     case CALL_DTYPE:
-        return make_dtype(p, g, args, out);
+        return tg_pk_make_dtype(p, g, args, out);
     case NO_CALL:
     case STORAGE:
     case DTYPE_IS:
@@ -686,16 +500,10 @@ tg_status tg_pk_call(const pk_place *p, const pk_global *g, const pk_list *args,
 
 tg_status tg_pk_build(const pk_place *p, pk_value *object, const pk_value *state) {
     if (object->kind == PK_TENSOR && state->kind == PK_LIST && !object->as.tensor->built) {
-        return build_array(p, object->as.tensor, state->as.list);
+        return tg_pk_build_array(p, object->as.tensor, state->as.list);
     }
     if (object->kind == PK_DTYPE && state->kind == PK_LIST) {
-        const pk_list *list = state->as.list; /* (version, byte order, ...) */
-        if (list->count < 2 || !is_text(&list->item[1])) {
-            return wrong_arguments(p, "numpy.dtype");
-        }
-        const pk_text *order = list->item[1].as.text;
-        object->as.dtype->big_endian = order->bytes == 1 && order->data[0] == '>';
-        return TG_OK;
+        return tg_pk_build_dtype(p, object->as.dtype, state->as.list);
     }
     /* Attributes of a dict (a state_dict's _metadata) or of a tensor: not needed. */
     bool attributes = state->kind == PK_DICT || state->kind == PK_NONE || state->kind == PK_LIST;
