@@ -176,6 +176,8 @@ void tg_task_destroy(tg_task **task); /* waits first */
 double tg_now_s(void);          /* monotonic seconds */
 size_t tg_peak_rss_bytes(void); /* peak resident memory of this process */
 const char *tg_version(void);   /* "0.1.0" */
+/* Commit of the sources, 12 hex digits, "-dirty" behind them when files had changed; "unknown". */
+const char *tg_commit(void);
 
 #ifdef __cplusplus
 }

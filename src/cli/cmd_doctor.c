@@ -8,7 +8,7 @@
 tg_status cmd_version(tg_context *ctx, const cli_args *args) {
     (void)ctx;
     (void)args;
-    printf("talkgen %s\nown code: MIT\n%s", tg_version(), tg_io_licences());
+    printf("talkgen %s\ncommit %s\nown code: MIT\n%s", tg_version(), tg_commit(), tg_io_licences());
     printf("fftw3: GPL-2.0-or-later\nlibzip: BSD-3-Clause\n");
 #ifdef TALKGEN_STUDIO
     printf("flite (studio): BSD-like\nespeak-ng (studio): GPL-3.0-or-later\n"
@@ -30,6 +30,7 @@ tg_status cmd_doctor(tg_context *ctx, const cli_args *args) {
         if (!root)
             return tg_fail(ctx, TG_ENOMEM, "out of memory");
         tg_json_set_string(root, "version", tg_version());
+        tg_json_set_string(root, "commit", tg_commit());
         tg_json_set_string(root, "cpu", cpu);
         tg_json_set_string(root, "cpu_level", level);
         tg_json_set_number(root, "threads", threads);
@@ -41,8 +42,9 @@ tg_status cmd_doctor(tg_context *ctx, const cli_args *args) {
         tg_json_destroy(&root);
         return TG_OK;
     }
-    printf("talkgen        %s\nprocessor      %s\nCPU level      %s\nthreads        %d\n",
-           tg_version(), cpu, level, threads);
+    printf(
+        "talkgen        %s, commit %s\nprocessor      %s\nCPU level      %s\nthreads        %d\n",
+        tg_version(), tg_commit(), cpu, level, threads);
     printf("video encoder  %s\n", encoder);
 #ifdef TALKGEN_STUDIO
     printf("studio         built in (flite, espeak-ng)\n");

@@ -1,0 +1,8 @@
+/* What this program was built from. */
+#include "talkgen/core.h"
+
+#include "talkgen_commit.h"
+
+const char *tg_commit(void) {
+    return TALKGEN_COMMIT;
+}
