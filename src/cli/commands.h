@@ -13,6 +13,7 @@ tg_status cmd_convert(tg_context *ctx, const cli_args *args);
 tg_status cmd_studio(tg_context *ctx, const cli_args *args);
 tg_status cmd_info(tg_context *ctx, const cli_args *args);
 tg_status cmd_eval(tg_context *ctx, const cli_args *args);
+tg_status cmd_bench(tg_context *ctx, const cli_args *args);
 tg_status cmd_doctor(tg_context *ctx, const cli_args *args);
 tg_status cmd_version(tg_context *ctx, const cli_args *args);
 

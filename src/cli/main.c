@@ -75,6 +75,21 @@ static const cli_command commands[] = {
      "lips     --data DIR --video V.mp4 --motion L.npy --pose P.npy   lips read from the picture",
      "identity data motion phones audio video pose frames json threads cpu-level progress", 16,
      cmd_eval},
+    {"bench", "[options]", "how fast this machine is, and what share of that the program reaches",
+     "ceiling/   what the processor reaches in loops that do nothing else: the shares are of "
+     "these\n"
+     "kernel/    the renderer's and the networks' inner loops\n"
+     "network/   networks of published size with random weights; only when --only names them\n"
+     "stage/     each stage of a person\n"
+     "job/       from a recording to an MP4, and from a start to the first picture\n\n"
+     "A row's name ends in /1 on one thread, in /all on all. Its work is done once for nothing, "
+     "then "
+     "timed several\ntimes, in turns with its ceiling; spread is the upper minus the lower "
+     "quartile, "
+     "share compares the medians of\nboth, best their least times. Without --identity and --audio: "
+     "models/demo.ckpt of this folder or beside the\nprogram, and demo.flac beside it. Grids count "
+     "loads of 16 bytes against random ones.",
+     "identity audio encoder only runs json against threads cpu-level progress", 0, cmd_bench},
     {"doctor", "", "what this machine and this binary can do", NULL, "json threads cpu-level", 0,
      cmd_doctor},
     {"version", "", "version and licences", NULL, "", 0, cmd_version},

@@ -31,8 +31,10 @@ typedef struct cli_args {
     const char *actor, *character, *speaker, *viseme;
     double seconds, hours;
     int frames;
-    bool logits, frames25; /* features */
-    bool check;            /* info */
+    bool logits, frames25;      /* features */
+    bool check;                 /* info */
+    const char *only, *against; /* bench */
+    int runs;
     /* convert */
     const char *weights, *hubert, *postnet, *head, *torso, *checkpoint, *dataset, *config, *name;
     bool embed;
