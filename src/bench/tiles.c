@@ -150,24 +150,30 @@ static tg_status run_mlp(void *arg) {
     return TG_OK;
 }
 
-/* kind: the width; entry->shape: "bf16" or NULL. */
+/* Which precision: all float32; all bf16, which leaves out the ambient network; or as in a frame,
+ * where the ambient network alone is float32. */
+static const char fp32[] = "fp32", bf16[] = "bf16", mixed[] = "mixed";
+
+/* kind: the width; shape: one of these. */
 static tg_status measure_mlp(bench *b, const bench_entry *entry) {
-    const bool bf16 = entry->shape != NULL;
-    if (bf16 && tg_context_cpu(b->ctx) < TG_CPU_AVX512BF16)
+    const bool narrow = entry->shape == bf16;
+    if (entry->shape != fp32 && tg_context_cpu(b->ctx) < TG_CPU_AVX512BF16)
         return TG_OK;
     tiles t;
-    tg_status s = tiles_open(b, entry, entry->kind, !bf16, &t);
+    tg_status s = tiles_open(b, entry, entry->kind, entry->shape == fp32, &t);
     if (s == TG_OK) {
         const tg_nerf_config *c = &t.nerf->config;
-        t.narrow = bf16;
+        t.narrow = narrow;
         double flop = layers_flop(t.head.sigma_net, c->num_layers_sigma) +
                       layers_flop(t.head.color_net, c->num_layers_color);
-        if (!bf16)
+        if (!narrow)
             flop += layers_flop(t.head.ambient_net, c->num_layers_ambient);
         const double samples = (double)TILES * TG_TILE * t.threads;
         const bench_plan plan = {.work = samples,
                                  .unit = TG_BENCH_SAMPLE,
-                                 .ceiling = bf16 ? CEILING_BF16 : CEILING_FMA,
+                                 .ceiling = narrow                 ? CEILING_BF16
+                                            : entry->shape == fp32 ? CEILING_FMA
+                                                                   : CEILING_NONE,
                                  .cost = flop * samples};
         s = tg_bench_time(b, entry, &plan, run_mlp, &t);
     }
@@ -371,14 +377,16 @@ static tg_status measure_scene(bench *b, const bench_entry *entry) {
 static const int width64 = 64, width128 = 128;
 
 const bench_entry tg_bench_tiles[] = {
-    {"kernel/mlp64-fp32/1", measure_mlp, 64, true, NULL},
-    {"kernel/mlp64-fp32/all", measure_mlp, 64, false, NULL},
-    {"kernel/mlp128-fp32/1", measure_mlp, 128, true, NULL},
-    {"kernel/mlp128-fp32/all", measure_mlp, 128, false, NULL},
-    {"kernel/mlp64-bf16/1", measure_mlp, 64, true, "bf16"},
-    {"kernel/mlp64-bf16/all", measure_mlp, 64, false, "bf16"},
-    {"kernel/mlp128-bf16/1", measure_mlp, 128, true, "bf16"},
-    {"kernel/mlp128-bf16/all", measure_mlp, 128, false, "bf16"},
+    {"kernel/mlp64-fp32/1", measure_mlp, 64, true, fp32},
+    {"kernel/mlp64-fp32/all", measure_mlp, 64, false, fp32},
+    {"kernel/mlp128-fp32/1", measure_mlp, 128, true, fp32},
+    {"kernel/mlp128-fp32/all", measure_mlp, 128, false, fp32},
+    {"kernel/mlp64-bf16/1", measure_mlp, 64, true, bf16},
+    {"kernel/mlp64-bf16/all", measure_mlp, 64, false, bf16},
+    {"kernel/mlp128-bf16/1", measure_mlp, 128, true, bf16},
+    {"kernel/mlp128-bf16/all", measure_mlp, 128, false, bf16},
+    {"kernel/mlp64-mixed/all", measure_mlp, 64, false, mixed},
+    {"kernel/mlp128-mixed/all", measure_mlp, 128, false, mixed},
     {"kernel/grid3d-random/1", measure_tile, GRID3, true, NULL},
     {"kernel/grid3d-coherent/1", measure_tile, GRID3, true, "coherent"},
     {"kernel/grid3d-coherent/all", measure_tile, GRID3, false, "coherent"},
