@@ -61,7 +61,7 @@ typedef struct {
     char ceiling[TG_BENCH_NAME]; /* the row that the shares are of; "" = none */
     double ceiling_rate;         /* of that row, measured in turns with this one; cost per second */
     double share;                /* by the medians of both, 0 without ceiling */
-    double share_best;           /* by the least times of both */
+    double share_cpu;            /* by processor time: what other programs take does not count */
     tg_bench_change change;      /* against an earlier run */
     double ratio;                /* speed now / speed then; 0 = not compared */
 } tg_bench_row;

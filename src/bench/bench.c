@@ -109,7 +109,8 @@ static tg_status prepare(bench *b) {
     b->samples = tg_alloc(bytes);
     b->cpu = tg_alloc(bytes);
     b->beside = tg_alloc(bytes);
-    if (!b->all || !b->one || !b->samples || !b->cpu || !b->beside)
+    b->beside_cpu = tg_alloc(bytes);
+    if (!b->all || !b->one || !b->samples || !b->cpu || !b->beside || !b->beside_cpu)
         return tg_bench_no_memory(b);
     tg_context *const quiet[] = {b->all, b->one};
     for (int i = 0; i < 2; i++) {
@@ -147,5 +148,6 @@ tg_status tg_bench_run(tg_context *ctx, const tg_bench_options *options, tg_benc
     tg_free(b.samples);
     tg_free(b.cpu);
     tg_free(b.beside);
+    tg_free(b.beside_cpu);
     return s;
 }

@@ -34,10 +34,11 @@ typedef struct bench {
     const tg_bench_options *options;
     tg_bench_row_fn *fn;
     void *user;
-    ceiling ceilings[CEILINGS][2];  /* on one thread, on all */
-    tg_identity *person;            /* opened by the first row that wants it */
-    bool voiced;                    /* with its voice */
-    double *samples, *cpu, *beside; /* [runs] */
+    ceiling ceilings[CEILINGS][2]; /* on one thread, on all */
+    tg_identity *person;           /* opened by the first row that wants it */
+    bool voiced;                   /* with its voice */
+    double *samples, *cpu;         /* [runs] of a row, */
+    double *beside, *beside_cpu;   /* and of its ceiling */
 } bench;
 
 typedef struct bench_entry bench_entry;

@@ -57,7 +57,7 @@ char *tg_bench_row_json(const tg_bench_row *row, const tg_bench_machine *machine
         tg_json_set_number(o, "cost", row->cost);
         tg_json_set_number(o, "ceiling_rate", row->ceiling_rate);
         tg_json_set_number(o, "share", row->share);
-        tg_json_set_number(o, "share_best", row->share_best);
+        tg_json_set_number(o, "share_cpu", row->share_cpu);
     }
     if (row->ratio > 0)
         tg_json_set_number(o, "ratio", row->ratio);
@@ -92,12 +92,12 @@ static void share_text(double share, char *out, size_t size) {
 void tg_bench_row_text(const tg_bench_row *row, bool compared, char *out, size_t size) {
     if (!row) {
         int n = snprintf(out, size, COLUMNS, "what", "median", "spread", "runs", "t", "rate", "",
-                         "share", "best");
+                         "share", "cpu");
         if (compared && n >= 0 && (size_t)n < size)
             snprintf(out + n, size - (size_t)n, "  %7s", "against");
         return;
     }
-    char median[32], spread[32], runs[16], threads[16], rate[32], share[16], best[16];
+    char median[32], spread[32], runs[16], threads[16], rate[32], share[16], cpu[16];
     const double r = tg_bench_rate(row);
     time_text(row->wall.median, median, sizeof median);
     snprintf(spread, sizeof spread, "%.1f %%",
@@ -106,9 +106,9 @@ void tg_bench_row_text(const tg_bench_row *row, bool compared, char *out, size_t
     snprintf(threads, sizeof threads, "%d", row->threads);
     snprintf(rate, sizeof rate, "%.*f", r < 10 ? 3 : r < 100 ? 2 : 1, r);
     share_text(row->share, share, sizeof share);
-    share_text(row->share_best, best, sizeof best);
+    share_text(row->share_cpu, cpu, sizeof cpu);
     const int n = snprintf(out, size, COLUMNS, row->name, median, spread, runs, threads, rate,
-                           tg_bench_unit_name(row->unit), share, best);
+                           tg_bench_unit_name(row->unit), share, cpu);
     if (!compared || n < 0 || (size_t)n >= size)
         return;
     const bool changed = row->change == TG_BENCH_FASTER || row->change == TG_BENCH_SLOWER;

@@ -73,11 +73,12 @@ static tg_status sample(bench_fn *fn, void *arg, int repeats, double *wall, doub
 
 static void share_of_ceiling(const bench *b, const bench_plan *plan, const ceiling *c, int kind,
                              tg_bench_row *row) {
-    const tg_bench_times peak = tg_bench_statistics(b->beside, row->runs);
+    const double peak = tg_bench_statistics(b->beside, row->runs).median;
+    const double peak_cpu = tg_bench_statistics(b->beside_cpu, row->runs).median;
     row->cost = plan->cost > 0 ? plan->cost : plan->work;
-    row->ceiling_rate = c->work / peak.median;
+    row->ceiling_rate = c->work / peak;
     row->share = row->cost / row->wall.median / row->ceiling_rate;
-    row->share_best = row->cost / row->wall.least / (c->work / peak.least);
+    row->share_cpu = row->cost / row->cpu_s / (c->work / peak_cpu);
     snprintf(row->ceiling, sizeof row->ceiling, "%s", tg_bench_ceilings[kind].name);
 }
 
@@ -96,9 +97,8 @@ tg_status tg_bench_time(bench *b, const bench_entry *entry, const bench_plan *pl
         s = warm_up(fn, arg, plan->warm, &row.repeats);
     const double start = tg_now_s();
     while (s == TG_OK && row.runs < most) {
-        double idle;
         if (c && c->fn)
-            s = sample(c->fn, c->arg, c->repeats, &b->beside[row.runs], &idle);
+            s = sample(c->fn, c->arg, c->repeats, &b->beside[row.runs], &b->beside_cpu[row.runs]);
         if (s == TG_OK)
             s = sample(fn, arg, row.repeats, &b->samples[row.runs], &b->cpu[row.runs]);
         if (s == TG_OK)

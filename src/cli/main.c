@@ -85,10 +85,12 @@ static const cli_command commands[] = {
      "A row's name ends in /1 on one thread, in /all on all. Its work is done once for nothing, "
      "then "
      "timed several\ntimes, in turns with its ceiling; spread is the upper minus the lower "
-     "quartile, "
-     "share compares the medians of\nboth, best their least times. Without --identity and --audio: "
-     "models/demo.ckpt of this folder or beside the\nprogram, and demo.flac beside it. Grids count "
-     "loads of 16 bytes against random ones.",
+     "quartile. "
+     "share compares a row's median\nwith its ceiling's, cpu the processor time of both, which "
+     "other "
+     "programs do not disturb. Without --identity\nand --audio: models/demo.ckpt of this folder or "
+     "beside the program, and demo.flac beside it. Grids count\nloads of 16 bytes against random "
+     "ones.",
      "identity audio encoder only runs json against threads cpu-level progress", 0, cmd_bench},
     {"doctor", "", "what this machine and this binary can do", NULL, "json threads cpu-level", 0,
      cmd_doctor},

@@ -267,6 +267,7 @@ static void a_run(void **state) {
     assert_string_equal(t.rows[1].ceiling, "ceiling/fma-fp32/1");
     assert_true(t.rows[1].share > 0);
     assert_near(t.rows[1].share, t.rows[1].cost / t.rows[1].wall.median / t.rows[1].ceiling_rate);
+    assert_true(t.rows[1].share_cpu > 0);
     assert_int_equal(t.rows[2].ceiling[0], 0);
 }
 
