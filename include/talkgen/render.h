@@ -228,6 +228,13 @@ float tg_nerf_torso_occupancy(const tg_nerf *nerf, float row, float col);
 
 /* ---- renderer -------------------------------------------------------------------------------- */
 
+/* Which samples of a ray a picture is made of. */
+typedef enum {
+    TG_MARCH_FAST,      /* those that show */
+    TG_MARCH_REFERENCE, /* the published schedule, in full precision */
+    TG_MARCH_EXHAUSTIVE /* all, in full precision */
+} tg_march_rule;
+
 typedef struct {
     int width, height;         /* of the picture, 1..8192 */
     float focal, cx, cy;       /* in pixels of that picture */
@@ -235,6 +242,9 @@ typedef struct {
     /* true: samples per ray follow GeneFace's schedule over the whole picture (16 to 23, depending
      * on how many rays are alive), for parity. false: each ray for itself, at most max_samples. */
     bool reference_schedule;
+    /* true: nothing is left out. Every occupied sample of every ray is coloured and the torso is
+     * seen everywhere: what the fast rules are measured against. Not with reference_schedule. */
+    bool exhaustive;
     int max_samples;         /* 0 = max_steps + 8 */
     float min_weight;        /* samples lighter than this get no colour; < 0 = default 1/2048 */
     float min_transmittance; /* a ray ends below it; < 0 = default: 1e-3, with the reference
@@ -242,6 +252,8 @@ typedef struct {
     bool full_precision;     /* keep float32 where bf16 kernels exist */
 } tg_renderer_options;
 tg_renderer_options tg_renderer_defaults(int width, int height, float focal);
+/* Sets reference_schedule, exhaustive and full_precision. */
+void tg_renderer_options_march(tg_renderer_options *options, tg_march_rule rule);
 
 /* Where a frame goes; NULL members are not written. */
 typedef struct {

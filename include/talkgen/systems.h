@@ -192,10 +192,10 @@ typedef struct {
     const char *pose;
     /* "dataset", a picture, "#rrggbb", or "transparent": a PNG sequence with straight alpha */
     const char *background;
-    int pose_smooth;      /* as tg_pose_source_open */
-    float eye_area;       /* eye control: percent of the picture; < 0 = as recorded, else 0.25 */
-    int eye_smooth;       /* frames that recorded areas are averaged over, odd; 0 = 1 */
-    bool march_reference; /* the published schedule of samples in full precision, grid renderer */
+    int pose_smooth;     /* as tg_pose_source_open */
+    float eye_area;      /* eye control: percent of the picture; < 0 = as recorded, else 0.25 */
+    int eye_smooth;      /* frames that recorded areas are averaged over, odd; 0 = 1 */
+    tg_march_rule march; /* grid renderer */
     const char *torso_features; /* logits of a vanilla torso that hears, for a head that does not */
     int crf;
     bool overwrite;
@@ -222,6 +222,22 @@ tg_status tg_synthesize(tg_context *ctx, const tg_identity *identity,
 tg_status tg_render_motion(tg_context *ctx, const tg_identity *identity, tg_motion_source *motion,
                            const tg_portrait_options *options, const char *audio, double start_s,
                            double duration_s, tg_synth_report *report);
+
+/* What the grid renderer's fast rules leave out, and what that saves: frames of a motion rendered
+ * fast and exhaustively. Head: where its opacity in the exhaustive picture is above a half. */
+typedef struct {
+    double seconds;                                            /* of all frames together */
+    double rays, density_samples, color_samples, torso_pixels; /* of a frame, mean */
+} tg_march_cost;
+typedef struct {
+    int64_t frames;
+    double head_psnr, all_psnr, worst_head_psnr; /* dB: of all frames together, of the worst one */
+    tg_march_cost fast, exhaustive;
+} tg_march_score;
+/* At most `limit` (0 = all) frames, evenly spread. Size and pose as options->width, height, pose,
+ * pose_smooth say; the background is the recording's. */
+tg_status tg_compare_march(tg_context *ctx, const tg_identity *identity, tg_motion_source *motion,
+                           const tg_portrait_options *options, int64_t limit, tg_march_score *out);
 
 #ifdef __cplusplus
 }

@@ -7,6 +7,7 @@
 
 #include "talkgen/core.h"
 #include "talkgen/io.h"
+#include "talkgen/render.h"
 #include "talkgen/tensor.h"
 
 #ifdef __cplusplus
@@ -324,7 +325,7 @@ typedef struct {
 struct tg_identity;
 /* limit: at most so many frames, evenly spread; 0 = all. */
 tg_status tg_eval_portrait(tg_context *ctx, const struct tg_identity *identity, const char *dataset,
-                           int64_t limit, tg_portrait_score *out);
+                           int64_t limit, tg_march_rule march, tg_portrait_score *out);
 
 /* The gap of the inner lips read from pictures (ridge regression from the mouth's pixels, fitted on
  * the recording's training frames) against the landmarks that drove a video. */

@@ -1,5 +1,6 @@
 /* talkgen eval: picture measures on held-out frames, the lip-sync score. */
 #include "cli/commands.h"
+#include "cli/portrait.h"
 
 #include "talkgen/systems.h"
 #include "talkgen/train.h"
@@ -108,26 +109,71 @@ static tg_status eval_lips(tg_context *ctx, const cli_args *args) {
     return s;
 }
 
+/* The camera and march options of `talkgen synth`; defaults elsewhere. */
+static tg_status portrait_options(tg_context *ctx, const cli_args *args, tg_portrait_options *out) {
+    tg_status s = cli_portrait_options(ctx, args, out);
+    out->pose_out = NULL;
+    return s;
+}
+
+static tg_status eval_march(tg_context *ctx, const cli_args *args) {
+    tg_status s = cli_need(ctx, args->identity, "identity", "the person");
+    if (s == TG_OK)
+        s = cli_need(ctx, args->motion, "motion", "the landmarks, from talkgen motion");
+    tg_portrait_options options;
+    if (s == TG_OK)
+        s = portrait_options(ctx, args, &options);
+    tg_identity *person = NULL;
+    tg_motion_source *motion = NULL;
+    tg_march_score score;
+    if (s == TG_OK)
+        s = tg_identity_open(ctx, args->identity, NULL, false, &person);
+    if (s == TG_OK)
+        s = tg_motion_source_file(ctx, args->motion, &motion);
+    if (s == TG_OK)
+        s = tg_compare_march(ctx, person, motion, &options, args->frames, &score);
+    if (s == TG_OK)
+        printf("%lld frames, PSNR of fast against exhaustive\n"
+               "head        %6.2f dB  worst frame %6.2f dB\nall         %6.2f dB\n"
+               "of a frame        ms  densities   colours  torso pixels\n"
+               "fast        %8.1f  %9.0f  %8.0f  %12.0f\n"
+               "exhaustive  %8.1f  %9.0f  %8.0f  %12.0f\n",
+               (long long)score.frames, score.head_psnr, score.worst_head_psnr, score.all_psnr,
+               1e3 * score.fast.seconds / (double)score.frames, score.fast.density_samples,
+               score.fast.color_samples, score.fast.torso_pixels,
+               1e3 * score.exhaustive.seconds / (double)score.frames,
+               score.exhaustive.density_samples, score.exhaustive.color_samples,
+               score.exhaustive.torso_pixels);
+    tg_motion_source_close(&motion);
+    tg_identity_close(&person);
+    return s;
+}
+
 tg_status cmd_eval(tg_context *ctx, const cli_args *args) {
     const char *what = args->word_count ? args->words[0] : "";
     if (strcmp(what, "lipsync") == 0)
         return eval_lipsync(ctx, args);
     if (strcmp(what, "lips") == 0)
         return eval_lips(ctx, args);
+    if (strcmp(what, "march") == 0)
+        return eval_march(ctx, args);
     if (strcmp(what, "psnr") != 0)
-        return tg_fail(
-            ctx, TG_EUSAGE,
-            "eval '%s' is not known\n  expected: psnr, lipsync or lips\n  try: talkgen help eval",
-            what);
+        return tg_fail(ctx, TG_EUSAGE,
+                       "eval '%s' is not known\n  expected: psnr, march, lipsync or lips\n"
+                       "  try: talkgen help eval",
+                       what);
     tg_status s = cli_need(ctx, args->identity, "identity", "the person");
     if (s == TG_OK)
         s = cli_need(ctx, args->data, "data", "the recording");
     tg_identity *person = NULL;
     if (s == TG_OK)
         s = tg_identity_open(ctx, args->identity, NULL, false, &person);
+    tg_portrait_options options;
+    if (s == TG_OK)
+        s = portrait_options(ctx, args, &options);
     tg_portrait_score score;
     if (s == TG_OK)
-        s = tg_eval_portrait(ctx, person, args->data, args->frames, &score);
+        s = tg_eval_portrait(ctx, person, args->data, args->frames, options.march, &score);
     if (s == TG_OK)
         printf("%lld held-out frames, true landmarks and poses\n"
                "region    PSNR dB   SSIM\n"

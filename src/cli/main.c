@@ -68,13 +68,15 @@ static const cli_command commands[] = {
      "when "
      "it is another one.",
      "json check", 1, cmd_info},
-    {"eval", "psnr|lipsync|lips [options]", "measure",
+    {"eval", "psnr|march|lipsync|lips [options]", "measure",
      "psnr     --identity FILE --data DIR   held-out frames: PSNR and SSIM by region, and the "
      "control\n"
+     "march    --identity FILE --motion L.npy   the grid renderer fast against exhaustive\n"
      "lipsync  --motion L.npy --phones P.json --audio A.wav [more triples as arguments]\n"
      "lips     --data DIR --video V.mp4 --motion L.npy --pose P.npy   lips read from the picture",
-     "identity data motion phones audio video pose frames json threads cpu-level progress", 16,
-     cmd_eval},
+     "identity data motion phones audio video pose pose-smooth size march frames json threads "
+     "cpu-level progress",
+     16, cmd_eval},
     {"bench", "[options]", "how fast this machine is, and what share of that the program reaches",
      "ceiling/   what the processor reaches in loops that do nothing else: the shares are of "
      "these\n"

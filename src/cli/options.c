@@ -49,9 +49,9 @@ static const option table[] = {
      "recorded one"},
     {"eye-smooth", 0, COUNT, AT(eye_smooth), 0, 101, "N",
      "frames that recorded eye areas are averaged over"},
-    {"march", 0, TEXT, AT(march), 0, 0, "fast|reference",
-     "samples of a ray of the grid renderer: each ray for itself, or the published schedule in "
-     "full precision"},
+    {"march", 0, TEXT, AT(march), 0, 0, "fast|reference|exhaustive",
+     "samples of a ray of the grid renderer: what shows, or in full precision the published "
+     "schedule or all"},
     {"encoder", 0, TEXT, AT(encoder), 0, 0, "FILE",
      "voice file instead of the one the identity names"},
     {"background", 0, TEXT, AT(background), 0, 0, "dataset|FILE|#rrggbb|transparent",

@@ -46,13 +46,16 @@ tg_status cli_portrait_options(tg_context *ctx, const cli_args *args, tg_portrai
                                  .pose_smooth = args->pose_smooth,
                                  .eye_area = (float)args->eye_area,
                                  .eye_smooth = args->eye_smooth,
-                                 .march_reference = strcmp(args->march, "reference") == 0,
                                  .torso_features = args->torso_features};
-    if (!out->march_reference && strcmp(args->march, "fast") != 0)
-        return tg_fail(
-            ctx, TG_EUSAGE,
-            "--march '%s' is not known\n  expected: fast or reference\n  try: --march fast",
-            args->march);
+    if (strcmp(args->march, "reference") == 0)
+        out->march = TG_MARCH_REFERENCE;
+    else if (strcmp(args->march, "exhaustive") == 0)
+        out->march = TG_MARCH_EXHAUSTIVE;
+    else if (strcmp(args->march, "fast") != 0)
+        return tg_fail(ctx, TG_EUSAGE,
+                       "--march '%s' is not known\n  expected: fast, reference or exhaustive\n"
+                       "  try: --march fast",
+                       args->march);
     if (args->fps != 25)
         return tg_fail(ctx, TG_EUSAGE,
                        "--fps %g is not available\n  expected: 25\n  try: leave --fps out",

@@ -15,7 +15,7 @@ void tg_compose_run(const tg_renderer *r, tg_worker *w, int row, int column, int
                     const tg_ray *const *rays) {
     const int width = r->options.width;
     const size_t at = (size_t)row * (size_t)width + (size_t)column;
-    const bool see_all = r->options.reference_schedule;
+    const bool see_all = r->options.reference_schedule || r->options.exhaustive;
     float rgba[4 * TG_TILE] = {0}, dx[2 * TG_TILE];
     bool shows[TG_TILE] = {false};
     int needed = 0;

@@ -14,6 +14,12 @@ tg_renderer_options tg_renderer_defaults(int width, int height, float focal) {
                                  .min_transmittance = -1.0f};
 }
 
+void tg_renderer_options_march(tg_renderer_options *options, tg_march_rule rule) {
+    options->reference_schedule = rule == TG_MARCH_REFERENCE;
+    options->exhaustive = rule == TG_MARCH_EXHAUSTIVE;
+    options->full_precision = rule != TG_MARCH_FAST;
+}
+
 static tg_status check_options(tg_context *ctx, const tg_renderer_options *o) {
     if (o->width < 1 || o->width > 8192 || o->height < 1 || o->height > 8192) {
         return tg_fail(ctx, TG_EUSAGE,
@@ -27,6 +33,11 @@ static tg_status check_options(tg_context *ctx, const tg_renderer_options *o) {
                        "  expected: finite numbers, the focal length above 0\n"
                        "  try: the camera that is stored with the person",
                        (double)o->focal, (double)o->cx, (double)o->cy);
+    }
+    if (o->exhaustive && o->reference_schedule) {
+        return tg_fail(ctx, TG_EUSAGE,
+                       "two schedules of samples at once\n"
+                       "  expected: the published one or an exhaustive one\n  try: either");
     }
     if (o->max_samples < 0 || o->max_samples > 4096) {
         return tg_fail(ctx, TG_EUSAGE, "%d samples per ray\n  expected: 0 to 4096\n  try: 0",
@@ -72,7 +83,10 @@ tg_status tg_renderer_create(tg_context *ctx, const tg_nerf *nerf,
     }
     r->nerf = nerf;
     r->options = *options;
-    if (r->options.max_samples == 0) {
+    if (options->exhaustive) {
+        r->options.max_samples = 4096;
+        r->options.min_weight = r->options.min_transmittance = 0.0f;
+    } else if (r->options.max_samples == 0) {
         r->options.max_samples = nerf->config.max_steps + 8;
     }
     if (r->options.min_weight < 0.0f) {
@@ -159,7 +173,7 @@ tg_status tg_renderer_update(tg_context *ctx, tg_renderer *r) {
     tg_head_update(&r->head);
     r->march = tg_nerf_march(r->nerf);
     tg_skip_update(&r->skip, r->nerf);
-    r->skips = r->skip.usable && !r->options.reference_schedule;
+    r->skips = r->skip.usable && !r->options.reference_schedule && !r->options.exhaustive;
     if (!r->has_torso) {
         return TG_OK;
     }

@@ -142,6 +142,9 @@ bool tg_skip_range(const tg_skip *skip, int row, int column, float near, float f
     const float k = floorf((begin - near) / skip->dt) - 1.0f;
     *first = k > 0.0f ? (int32_t)k : 0;
     *last = (int32_t)floorf((end - near) / skip->dt) + 1;
+    /* bits do not say where the box ends: positions beyond it are moved into it */
+    const int32_t inside = (int32_t)ceilf((far - near) / skip->dt) - 1;
+    *last = *last < inside ? *last : inside;
     return true;
 }
 

@@ -20,7 +20,7 @@ tg_status tg_painter_open(tg_context *ctx, const tg_identity *id, const tg_paint
         r.cx = o->cx;
         r.cy = o->cy;
         r.background = o->background;
-        r.reference_schedule = r.full_precision = o->reference;
+        tg_renderer_options_march(&r, o->march);
         s = tg_renderer_create(ctx, id->nerf, &r, &p->grid);
     } else {
         tg_vanilla_options v = tg_vanilla_options_defaults(o->width, o->height, o->focal);

@@ -8,7 +8,7 @@ typedef struct {
     int width, height;
     float focal, cx, cy;
     const uint8_t *background; /* [height,width,3], copied */
-    bool reference;            /* the grid renderer's published schedule, in full precision */
+    tg_march_rule march;       /* of the grid renderer */
 } tg_painter_options;
 
 typedef struct tg_painter tg_painter;

@@ -3,7 +3,6 @@
 
 #include "systems/background.h"
 #include "systems/frames.h"
-#include "systems/painter.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -29,9 +28,8 @@ static void portrait_close(portrait *p) {
     tg_free(p->pose_rows);
 }
 
-/* The torso is a field over the recording's picture, so the aspect has to stay. */
-static tg_status fit_size(tg_context *ctx, const tg_identity *id, const tg_portrait_options *o,
-                          tg_painter_options *g) {
+tg_status tg_portrait_camera(tg_context *ctx, const tg_identity *id, const tg_portrait_options *o,
+                             tg_painter_options *g) {
     g->width = o->width ? o->width : id->width;
     g->height = o->height ? o->height : id->height;
     double scale = (double)g->height / id->height;
@@ -95,8 +93,8 @@ static tg_status check_smooth(tg_context *ctx, const tg_portrait_options *o) {
 static tg_status portrait_open(tg_context *ctx, const tg_identity *id, int64_t count,
                                const tg_portrait_options *o, const char *audio, double start_s,
                                double duration_s, portrait *p) {
-    tg_painter_options size = {.reference = o->march_reference};
-    tg_status s = fit_size(ctx, id, o, &size);
+    tg_painter_options size = {.march = o->march};
+    tg_status s = tg_portrait_camera(ctx, id, o, &size);
     if (s == TG_OK)
         s = check_smooth(ctx, o);
     if (s == TG_OK) /* features are of the whole audio */

@@ -60,7 +60,7 @@ static tg_status score_frame(tg_context *ctx, const tg_identity *id, const tg_da
 }
 
 tg_status tg_eval_portrait(tg_context *ctx, const tg_identity *identity, const char *dataset,
-                           int64_t limit, tg_portrait_score *out) {
+                           int64_t limit, tg_march_rule march, tg_portrait_score *out) {
     memset(out, 0, sizeof *out);
     if (!identity->nerf || tg_identity_hears(identity))
         return tg_fail(ctx, TG_EUSAGE,
@@ -100,6 +100,7 @@ tg_status tg_eval_portrait(tg_context *ctx, const tg_identity *identity, const c
         o.cx = data->cx;
         o.cy = data->cy;
         o.background = data->background;
+        tg_renderer_options_march(&o, march);
         status = tg_renderer_create(ctx, identity->nerf, &o, &renderer);
     }
     int64_t held_out = status == TG_OK ? data->frames - data->train_frames : 0;

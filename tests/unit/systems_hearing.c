@@ -359,7 +359,7 @@ static void alpha_is_straight(void **state) {
     tg_synth_report report;
     o.motion.features = keep("rows.npy");
     o.portrait.background = "transparent";
-    o.portrait.march_reference = true; /* float32, all samples */
+    o.portrait.march = TG_MARCH_REFERENCE; /* float32, all samples */
     o.portrait.output = keep("a_%d.png");
     assert_ok(tg_synthesize(ctx, id, &o, &report));
     o.portrait.background = "#4080c0";

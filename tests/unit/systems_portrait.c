@@ -349,6 +349,34 @@ static void stages_equal_the_whole(void **state) {
     assert_string_equal(whole.frame_hash, stages.frame_hash);
 }
 
+/* The fast rules take fewer samples and give nearly the same picture, at any size. */
+static void marches(void **state) {
+    (void)state;
+    enum { T = 7 };
+    float lm[T * TG_MOTION_DIM];
+    for (int i = 0; i < T * TG_MOTION_DIM; i++) {
+        lm[i] = id->lm_mean[i % TG_MOTION_DIM];
+    }
+    assert_ok(tg_npy_write(ctx, in_folder("lm.npy"), 2, (int64_t[]){T, TG_MOTION_DIM}, lm));
+    for (int scale = 1; scale <= 2; scale++) {
+        tg_motion_source *source;
+        assert_ok(tg_motion_source_file(ctx, in_folder("lm.npy"), &source));
+        tg_portrait_options o = tg_synth_defaults().portrait;
+        o.width = o.height = scale * PERSON_SIZE;
+        tg_march_score score;
+        assert_ok(tg_compare_march(ctx, id, source, &o, 3, &score));
+        tg_motion_source_close(&source);
+        assert_int_equal(score.frames, 3);
+        assert_true(score.exhaustive.density_samples == score.exhaustive.color_samples);
+        assert_true(score.exhaustive.density_samples > 100);
+        assert_true(score.fast.density_samples <= score.exhaustive.density_samples);
+        assert_true(score.fast.color_samples <= score.exhaustive.color_samples);
+        assert_true(score.fast.seconds > 0 && score.exhaustive.seconds > 0);
+        assert_true(score.all_psnr > 40 && score.head_psnr > 40);
+        assert_true(score.worst_head_psnr <= score.head_psnr);
+    }
+}
+
 static void refusals(void **state) {
     (void)state;
     write_sound(in_folder("a.wav"), 0.2);
@@ -437,6 +465,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(motion_of_features, open_person, close_person),
         cmocka_unit_test_setup_teardown(frames_are_repeatable, open_person, close_person),
         cmocka_unit_test_setup_teardown(stages_equal_the_whole, open_person, close_person),
+        cmocka_unit_test_setup_teardown(marches, open_person, close_person),
         cmocka_unit_test_setup_teardown(refusals, open_person, close_person),
         cmocka_unit_test_setup_teardown(embedding, open_person, close_person),
     };
