@@ -249,6 +249,9 @@ typedef struct {
     float min_weight;        /* samples lighter than this get no colour; < 0 = default 1/2048 */
     float min_transmittance; /* a ray ends below it; < 0 = default: 1e-3, with the reference
                                 schedule the model's T_thresh */
+    float max_contrast;      /* pixels between neighbours that differ by less in colour and opacity
+                                are interpolated; 0 = every ray is followed, and from its start;
+                                < 0 = default. Not with the two schedules above */
     bool full_precision;     /* keep float32 where bf16 kernels exist */
 } tg_renderer_options;
 tg_renderer_options tg_renderer_defaults(int width, int height, float focal);

@@ -16,11 +16,20 @@ enum {
 typedef struct {
     float d[3], t, near, far;
     int32_t step, last_step;     /* of the lattice near + k dt, when the renderer skips */
+    int32_t first, start;        /* of the same: where it could begin, where it was begun */
     float weight, depth, rgb[3]; /* sums over the samples so far */
+    float begin;                 /* t of the first sample that counts, FLT_MAX so far */
     int32_t samples;             /* taken so far, with those behind the point of opacity */
+    bool guessed;                /* begun late, and no sample seen yet */
+    bool again;                  /* begun too late: what is under way does not count */
     bool ended;                  /* no occupied cell is left */
     bool opaque;                 /* transmittance below the limit */
 } tg_ray;
+
+/* What a pixel sees of the head; the sums of its ray. */
+typedef struct {
+    float rgb[3], weight, depth, begin;
+} tg_seen;
 
 /* Optional record of a frame for tests, all NULL or [pixels]. */
 typedef struct {
@@ -66,6 +75,8 @@ struct tg_renderer {
     tg_worker *workers;
     tg_ray *rays;   /* whole picture, reference schedule only */
     int32_t *alive; /* likewise */
+    tg_seen *seen;  /* whole picture, when coarse > 1 */
+    int coarse;     /* distance of the first rays in pixels, a power of two */
     /* this frame */
     float origin[3], pose[16], eye;
     const tg_picture *picture;
@@ -78,6 +89,19 @@ struct tg_renderer {
 void tg_rays_advance(const tg_renderer *r, tg_worker *w, tg_ray *rays, const int32_t *ids,
                      int32_t count, int n);
 void tg_rays_finish(const tg_renderer *r, tg_worker *w);
+/* w->rays of the first `alive` entries of w->alive to their ends. */
+void tg_rays_march(const tg_renderer *r, tg_worker *w, int32_t alive);
+/* Takes those that ended out of ids; returns how many are left. */
+int32_t tg_rays_keep(const tg_ray *rays, int32_t *ids, int32_t count);
+/* Begins the ray at distance t rather than where it could; when the first sample there counts
+ * already, tg_rays_advance goes back some steps. Only while r->skips. */
+void tg_ray_guess(const tg_renderer *r, tg_ray *ray, float t);
+/* From the pose, or from rays_d [pixels,3] when not NULL. */
+void tg_ray_direction(const tg_renderer *r, const float *rays_d, int row, int col, float d[3]);
+/* The picture from coarse to fine: see adapt.c. */
+void tg_render_adaptive(tg_renderer *r, tg_pool *pool, const float *rays_d);
+/* Distance of the coarsest rays for a picture: 1 for small ones. */
+int tg_adapt_coarse(int width, int height);
 /* Starts a ray: box entry and exit, sums zero. False when it meets nothing. */
 bool tg_ray_start(const tg_renderer *r, const float d[3], int row, int column, tg_ray *ray);
 /* Torso, background and output of `count` <= 32 pixels to the right of (row, column). */

@@ -11,6 +11,7 @@ tg_renderer_options tg_renderer_defaults(int width, int height, float focal) {
                                  .cx = (float)width / 2.0f,
                                  .cy = (float)height / 2.0f,
                                  .min_weight = -1.0f,
+                                 .max_contrast = -1.0f,
                                  .min_transmittance = -1.0f};
 }
 
@@ -89,6 +90,9 @@ tg_status tg_renderer_create(tg_context *ctx, const tg_nerf *nerf,
     } else if (r->options.max_samples == 0) {
         r->options.max_samples = nerf->config.max_steps + 8;
     }
+    if (r->options.max_contrast < 0.0f) {
+        r->options.max_contrast = 0.025f;
+    }
     if (r->options.min_weight < 0.0f) {
         r->options.min_weight = options->reference_schedule ? 0.0f : 1.0f / 2048.0f;
     }
@@ -106,6 +110,14 @@ tg_status tg_renderer_create(tg_context *ctx, const tg_nerf *nerf,
         r->rays = tg_alloc(pixels * sizeof *r->rays);
         r->alive = tg_alloc(pixels * sizeof *r->alive);
         ok = r->rays != NULL && r->alive != NULL;
+    }
+    r->coarse =
+        options->reference_schedule || options->exhaustive || r->options.max_contrast == 0.0f
+            ? 1
+            : tg_adapt_coarse(options->width, options->height);
+    if (ok && r->coarse > 1) {
+        r->seen = tg_alloc(pixels * sizeof *r->seen);
+        ok = r->seen != NULL;
     }
     if (ok) {
         status = tg_head_create(ctx, nerf, options->full_precision, &r->head);
@@ -157,6 +169,7 @@ void tg_renderer_destroy(tg_renderer **renderer) {
     tg_free(r->torso_mask);
     tg_free(r->rays);
     tg_free(r->alive);
+    tg_free(r->seen);
     tg_free(r);
     *renderer = NULL;
 }

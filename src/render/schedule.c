@@ -13,7 +13,7 @@ typedef struct {
     int samples;
 } job;
 
-static void ray_direction(const tg_renderer *r, const float *rays_d, int row, int col, float d[3]) {
+void tg_ray_direction(const tg_renderer *r, const float *rays_d, int row, int col, float d[3]) {
     const tg_renderer_options *o = &r->options;
     if (rays_d != NULL) {
         memcpy(d, rays_d + 3 * ((size_t)row * (size_t)o->width + (size_t)col), 3 * sizeof *d);
@@ -23,24 +23,6 @@ static void ray_direction(const tg_renderer *r, const float *rays_d, int row, in
 }
 
 /* ---- each block for itself ---- */
-
-/* Samples per ray in the next round: enough to fill a few tiles. */
-static int round_samples(int32_t alive, int left) {
-    int n = (4 * TG_TILE + alive - 1) / alive;
-    n = n > TG_ROUND_SAMPLES ? TG_ROUND_SAMPLES : n;
-    return n > left ? left : n;
-}
-
-static int32_t keep_alive(const tg_ray *rays, int32_t *ids, int32_t count) {
-    int32_t kept = 0;
-    for (int32_t i = 0; i < count; i++) {
-        const tg_ray *ray = &rays[ids[i]];
-        if (!ray->ended && !ray->opaque) {
-            ids[kept++] = ids[i];
-        }
-    }
-    return kept;
-}
 
 static void render_block(const tg_renderer *r, tg_worker *w, const float *rays_d, int row0,
                          int col0) {
@@ -58,20 +40,14 @@ static void render_block(const tg_renderer *r, tg_worker *w, const float *rays_d
             continue;
         }
         float d[3];
-        ray_direction(r, rays_d, row0 + row, col0 + col, d);
+        tg_ray_direction(r, rays_d, row0 + row, col0 + col, d);
         const int32_t id = row * TG_BLOCK + col;
         if (tg_ray_start(r, d, row0 + row, col0 + col, &w->rays[id])) {
             w->alive[alive++] = id;
         }
     }
     w->counts.rays += rows * cols;
-    for (int taken = 0; alive > 0 && taken < r->options.max_samples;) {
-        const int n = round_samples(alive, r->options.max_samples - taken);
-        tg_rays_advance(r, w, w->rays, w->alive, alive, n);
-        alive = keep_alive(w->rays, w->alive, alive);
-        taken += n;
-    }
-    tg_rays_finish(r, w);
+    tg_rays_march(r, w, alive);
     const tg_ray *line[TG_BLOCK];
     for (int row = 0; row < rows; row++) {
         for (int col = 0; col < cols; col++) {
@@ -98,7 +74,7 @@ static void start_rays(void *arg, int64_t begin, int64_t end, int worker) {
     for (int64_t i = begin; i < end; i++) {
         float d[3];
         const int row = (int)(i / r->options.width), column = (int)(i % r->options.width);
-        ray_direction(r, j->rays_d, row, column, d);
+        tg_ray_direction(r, j->rays_d, row, column, d);
         tg_ray_start(r, d, row, column, &r->rays[i]);
         r->alive[i] = (int32_t)i;
     }
@@ -141,7 +117,7 @@ static void render_rounds(tg_renderer *r, tg_pool *pool, job *j) {
             r->probe->rounds = round + 1;
         }
         tg_pool_run(pool, alive, GROUP, advance_group, j);
-        alive = keep_alive(r->rays, r->alive, alive);
+        alive = tg_rays_keep(r->rays, r->alive, alive);
     }
     tg_pool_run(pool, r->options.height, 8, compose_rows, j);
 }
@@ -164,6 +140,8 @@ void tg_renderer_run(tg_renderer *r, tg_pool *pool, const float *condition, cons
     }
     if (r->options.reference_schedule) {
         render_rounds(r, pool, &j);
+    } else if (r->skips && r->coarse > 1) {
+        tg_render_adaptive(r, pool, rays_d);
     } else {
         const int across = (r->options.width + TG_BLOCK - 1) / TG_BLOCK;
         const int down = (r->options.height + TG_BLOCK - 1) / TG_BLOCK;

@@ -1,0 +1,234 @@
+/* A picture from coarse to fine. Rays on a coarse lattice are followed through all of the occupied
+ * volume; those halfway between know where their neighbours met something and begin shortly before
+ * (a ray that begins inside of something notices and goes back, see volume.c), or are not followed
+ * at all where their neighbours agree. Nothing of the frame before is used, and every lattice is
+ * complete before the next one begins, so a frame depends neither on threads nor on its place in a
+ * clip. */
+#include "frame.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+
+enum {
+    COARSEST = 8,
+    LATTICE = 48, /* rays on the longer side of the coarsest lattice, at least */
+    PATCH = 16    /* rays on a side of a work item, coarse lattices */
+};
+
+/* Opacity below which a ray met nothing, and above which what it met is solid. */
+static const float nothing = 1.0f / 1024.0f, solid = 0.95f;
+/* The nearest neighbours of the rest are nearer by this than those of the middles: they may differ
+ * by more for the same error. */
+static const float middle_distance = 1.4f;
+/* Steps that a ray begins before its neighbours' first sample that counts. */
+static const float steps_before = 1.25f;
+
+int tg_adapt_coarse(int width, int height) {
+    const int longer = width > height ? width : height;
+    int coarse = COARSEST;
+    while (coarse > 1 && longer / coarse < LATTICE) {
+        coarse /= 2;
+    }
+    return coarse;
+}
+
+/* One lattice: `stride` apart, of which the rays on twice the stride are known. First those in the
+ * middle of four known ones (diagonal neighbours), then, with these, the rest (straight ones). */
+typedef struct {
+    tg_renderer *r;
+    const float *rays_d;
+    int stride;
+    enum { FIRST, MIDDLES, REST } phase;
+} pass;
+
+/* Known neighbours in strides, row and column; the four nearest come first. */
+static const int8_t around_middle[][2] = {{-1, -1}, {-1, 1}, {1, -1},  {1, 1},  {-3, -3}, {-3, -1},
+                                          {-3, 1},  {-3, 3}, {-1, -3}, {-1, 3}, {1, -3},  {1, 3},
+                                          {3, -3},  {3, -1}, {3, 1},   {3, 3}};
+static const int8_t around_rest[][2] = {{-1, 0},  {0, -1}, {0, 1},  {1, 0}, {-2, -1}, {-2, 1},
+                                        {-1, -2}, {-1, 2}, {1, -2}, {1, 2}, {2, -1},  {2, 1}};
+enum { MIDDLE_POINTS = 16, REST_POINTS = 12, NEAREST = 4 };
+
+/* What the known rays around a pixel tell. */
+typedef struct {
+    const tg_seen *nearest[NEAREST];
+    bool inside;     /* the nearest are in the picture */
+    float contrast;  /* largest difference between the nearest */
+    float weight;    /* least opacity of the nearest */
+    float begin;     /* least of the nearest */
+    float far_begin; /* least of all */
+    bool met;        /* any of them met something */
+} hint;
+
+static void look_around(const pass *p, int row, int col, hint *h) {
+    const tg_renderer *r = p->r;
+    const int width = r->options.width, height = r->options.height;
+    const int8_t(*around)[2] = p->phase == MIDDLES ? around_middle : around_rest;
+    const int points = p->phase == MIDDLES ? MIDDLE_POINTS : REST_POINTS;
+    float low[4] = {FLT_MAX, FLT_MAX, FLT_MAX, FLT_MAX};
+    float high[4] = {-FLT_MAX, -FLT_MAX, -FLT_MAX, -FLT_MAX};
+    *h = (hint){.inside = true, .weight = FLT_MAX, .begin = FLT_MAX, .far_begin = FLT_MAX};
+    for (int i = 0; i < points; i++) {
+        const int y = row + around[i][0] * p->stride, x = col + around[i][1] * p->stride;
+        if (y < 0 || x < 0 || y >= height || x >= width) {
+            h->inside = h->inside && i >= NEAREST;
+            continue;
+        }
+        const tg_seen *seen = &r->seen[(size_t)y * (size_t)width + (size_t)x];
+        h->met = h->met || seen->weight > nothing;
+        h->far_begin = fminf(h->far_begin, seen->begin);
+        if (i < NEAREST) {
+            const float value[4] = {seen->rgb[0], seen->rgb[1], seen->rgb[2], seen->weight};
+            for (int c = 0; c < 4; c++) {
+                low[c] = value[c] < low[c] ? value[c] : low[c];
+                high[c] = value[c] > high[c] ? value[c] : high[c];
+            }
+            h->nearest[i] = seen;
+            h->weight = fminf(h->weight, seen->weight);
+            h->begin = fminf(h->begin, seen->begin);
+        }
+    }
+    for (int c = 0; c < 4; c++) {
+        h->contrast = fmaxf(h->contrast, high[c] - low[c]);
+    }
+}
+
+static tg_seen interpolate(const hint *h) {
+    tg_seen out = {.begin = h->begin};
+    for (int i = 0; i < NEAREST; i++) {
+        for (int c = 0; c < 3; c++) {
+            out.rgb[c] += 0.25f * h->nearest[i]->rgb[c];
+        }
+        out.weight += 0.25f * h->nearest[i]->weight;
+        out.depth += 0.25f * h->nearest[i]->depth;
+    }
+    return out;
+}
+
+/* Without a ray, when its neighbours tell enough; otherwise begins one, as late as they allow.
+ * False: the pixel is known. */
+static bool begin_ray(const pass *p, int row, int col, tg_ray *ray) {
+    const tg_renderer *r = p->r;
+    const bool first = p->phase == FIRST;
+    const float contrast = r->options.max_contrast * (p->phase == MIDDLES ? 1.0f : middle_distance);
+    tg_seen *seen = &r->seen[(size_t)row * (size_t)r->options.width + (size_t)col];
+    hint h;
+    if (!first) {
+        look_around(p, row, col, &h);
+        if (!h.met) {
+            *seen = (tg_seen){.begin = FLT_MAX};
+            return false;
+        }
+        if (h.inside && h.contrast < contrast && 4 * p->stride <= r->coarse) {
+            *seen = interpolate(&h);
+            return false;
+        }
+    }
+    float d[3];
+    tg_ray_direction(r, p->rays_d, row, col, d);
+    if (!tg_ray_start(r, d, row, col, ray)) {
+        *seen = (tg_seen){.begin = FLT_MAX};
+        return false;
+    }
+    const float begin = first ? FLT_MAX : h.inside && h.weight > solid ? h.begin : h.far_begin;
+    if (begin < FLT_MAX) {
+        tg_ray_guess(r, ray, begin - steps_before * r->skip.dt);
+    }
+    return true;
+}
+
+/* The rays of one lattice in a square of `rays` rays on a side. */
+static void follow_patch(const pass *p, tg_worker *w, int row0, int col0, int rays) {
+    const tg_renderer *r = p->r;
+    const int stride = p->stride;
+    uint32_t place[TG_BLOCK * TG_BLOCK];
+    int32_t alive = 0;
+    /* in Morton order, so that a tile's samples share grid cells */
+    for (uint32_t code = 0; code < (uint32_t)(rays * rays); code++) {
+        int row = 0, col = 0;
+        for (int bit = 0; bit < 5; bit++) {
+            col |= (int)(code >> (2 * bit) & 1u) << bit;
+            row |= (int)(code >> (2 * bit + 1) & 1u) << bit;
+        }
+        const int odd = row % 2 + col % 2;
+        if (p->phase != FIRST && odd != (p->phase == MIDDLES ? 2 : 1)) {
+            continue;
+        }
+        row = row0 + row * stride;
+        col = col0 + col * stride;
+        if (row >= r->options.height || col >= r->options.width ||
+            !begin_ray(p, row, col, &w->rays[alive])) {
+            continue;
+        }
+        w->alive[alive] = alive;
+        place[alive++] = (uint32_t)row * (uint32_t)r->options.width + (uint32_t)col;
+    }
+    const int32_t begun = alive;
+    w->counts.rays += begun;
+    tg_rays_march(r, w, alive);
+    for (int32_t i = 0; i < begun; i++) {
+        const tg_ray *ray = &w->rays[i];
+        r->seen[place[i]] = (tg_seen){.rgb = {ray->rgb[0], ray->rgb[1], ray->rgb[2]},
+                                      .weight = ray->weight,
+                                      .depth = ray->depth,
+                                      .begin = ray->begin};
+    }
+}
+
+static void compose_patch(const pass *p, tg_worker *w, int row0, int col0) {
+    const tg_renderer *r = p->r;
+    const int width = r->options.width, height = r->options.height;
+    const int count = width - col0 < TG_BLOCK ? width - col0 : TG_BLOCK;
+    const tg_ray *line[TG_BLOCK];
+    for (int row = row0; row < height && row < row0 + TG_BLOCK; row++) {
+        for (int s = 0; s < count; s++) {
+            const tg_seen *seen = &r->seen[(size_t)row * (size_t)width + (size_t)(col0 + s)];
+            tg_ray *ray = &w->rays[s];
+            *ray = (tg_ray){.rgb = {seen->rgb[0], seen->rgb[1], seen->rgb[2]},
+                            .weight = seen->weight,
+                            .depth = seen->depth};
+            if (r->picture->depth != NULL || r->probe != NULL) {
+                float d[3];
+                tg_ray_direction(r, p->rays_d, row, col0 + s, d);
+                tg_ray_box(r->nerf->aabb, r->nerf->config.min_near, r->origin, d, &ray->near,
+                           &ray->far);
+            }
+            line[s] = ray;
+        }
+        tg_compose_run(r, w, row, col0, count, line);
+    }
+}
+
+static void run_patches(void *arg, int64_t begin, int64_t end, int worker) {
+    const pass *p = arg;
+    tg_worker *w = &p->r->workers[worker];
+    const bool last = p->stride == 1 && p->phase == REST;
+    const int rays = p->stride == 1 ? TG_BLOCK : PATCH, side = rays * p->stride;
+    const int across = (p->r->options.width + side - 1) / side;
+    for (int64_t i = begin; i < end; i++) {
+        const int row = (int)(i / across) * side, col = (int)(i % across) * side;
+        follow_patch(p, w, row, col, rays);
+        if (last) {
+            compose_patch(p, w, row, col);
+        }
+    }
+}
+
+static void run_pass(pass *p, tg_pool *pool) {
+    const int side = (p->stride == 1 ? TG_BLOCK : PATCH) * p->stride;
+    const int across = (p->r->options.width + side - 1) / side;
+    const int down = (p->r->options.height + side - 1) / side;
+    tg_pool_run(pool, (int64_t)across * down, 1, run_patches, p);
+}
+
+void tg_render_adaptive(tg_renderer *r, tg_pool *pool, const float *rays_d) {
+    pass p = {.r = r, .rays_d = rays_d, .stride = r->coarse, .phase = FIRST};
+    run_pass(&p, pool);
+    for (p.stride = r->coarse / 2; p.stride >= 1; p.stride /= 2) {
+        p.phase = MIDDLES;
+        run_pass(&p, pool);
+        p.phase = REST;
+        run_pass(&p, pool);
+    }
+}
