@@ -8,7 +8,7 @@
 
 #include <float.h>
 #include <math.h>
-#include <stdlib.h>
+#include <string.h>
 
 enum {
     COARSEST = 8,
@@ -61,6 +61,14 @@ typedef struct {
     bool met;        /* any of them met something */
 } hint;
 
+/* Neighbours that differ by less are interpolated between. */
+static float max_contrast(const pass *p) {
+    const float contrast = p->r->options.max_contrast;
+    return 4 * p->stride > p->r->coarse ? 0.0f
+           : p->phase == MIDDLES        ? contrast
+                                        : middle_distance * contrast;
+}
+
 static void look_around(const pass *p, int row, int col, hint *h) {
     const tg_renderer *r = p->r;
     const int width = r->options.width, height = r->options.height;
@@ -111,7 +119,6 @@ static tg_seen interpolate(const hint *h) {
 static bool begin_ray(const pass *p, int row, int col, tg_ray *ray) {
     const tg_renderer *r = p->r;
     const bool first = p->phase == FIRST;
-    const float contrast = r->options.max_contrast * (p->phase == MIDDLES ? 1.0f : middle_distance);
     tg_seen *seen = &r->seen[(size_t)row * (size_t)r->options.width + (size_t)col];
     hint h;
     if (!first) {
@@ -120,7 +127,7 @@ static bool begin_ray(const pass *p, int row, int col, tg_ray *ray) {
             *seen = (tg_seen){.begin = FLT_MAX};
             return false;
         }
-        if (h.inside && h.contrast < contrast && 4 * p->stride <= r->coarse) {
+        if (h.inside && h.contrast < max_contrast(p)) {
             *seen = interpolate(&h);
             return false;
         }
@@ -138,6 +145,12 @@ static bool begin_ray(const pass *p, int row, int col, tg_ray *ray) {
     return true;
 }
 
+/* Whether ray (row, col) of a patch belongs to the phase. */
+static bool in_phase(const pass *p, int row, int col) {
+    const int odd = row % 2 + col % 2;
+    return p->phase == FIRST || odd == (p->phase == MIDDLES ? 2 : 1);
+}
+
 /* The rays of one lattice in a square of `rays` rays on a side. */
 static void follow_patch(const pass *p, tg_worker *w, int row0, int col0, int rays) {
     const tg_renderer *r = p->r;
@@ -151,8 +164,7 @@ static void follow_patch(const pass *p, tg_worker *w, int row0, int col0, int ra
             col |= (int)(code >> (2 * bit) & 1u) << bit;
             row |= (int)(code >> (2 * bit + 1) & 1u) << bit;
         }
-        const int odd = row % 2 + col % 2;
-        if (p->phase != FIRST && odd != (p->phase == MIDDLES ? 2 : 1)) {
+        if (!in_phase(p, row, col)) {
             continue;
         }
         row = row0 + row * stride;
@@ -168,35 +180,107 @@ static void follow_patch(const pass *p, tg_worker *w, int row0, int col0, int ra
     w->counts.rays += begun;
     tg_rays_march(r, w, alive);
     for (int32_t i = 0; i < begun; i++) {
-        const tg_ray *ray = &w->rays[i];
-        r->seen[place[i]] = (tg_seen){.rgb = {ray->rgb[0], ray->rgb[1], ray->rgb[2]},
-                                      .weight = ray->weight,
-                                      .depth = ray->depth,
-                                      .begin = ray->begin};
+        r->seen[place[i]] = tg_ray_seen(&w->rays[i]);
     }
 }
 
-static void compose_patch(const pass *p, tg_worker *w, int row0, int col0) {
+/* ---- the torso behind it ---- */
+
+/* Pixels that wait for a tile of torso. */
+typedef struct {
+    int count;
+    uint32_t pixel[TG_TILE];
+} waiting;
+
+static void torso_tile(const pass *p, tg_worker *w, waiting *q) {
+    float torso[TG_TILE][4], dx[2 * TG_TILE];
+    const tg_seen *seen[TG_TILE];
+    for (int i = 0; i < q->count; i++) {
+        seen[i] = &p->r->seen[q->pixel[i]];
+    }
+    tg_compose_torso(p->r, w, q->count, q->pixel, seen, torso, dx);
+    for (int i = 0; i < q->count; i++) {
+        memcpy(p->r->seen[q->pixel[i]].torso, torso[i], sizeof torso[i]);
+    }
+    q->count = 0;
+}
+
+/* The mean of the nearest neighbours, when all of them show the torso and agree. */
+static bool between(const pass *p, int row, int col, float torso[4]) {
+    const tg_renderer *r = p->r;
+    const int width = r->options.width, height = r->options.height;
+    const int8_t(*around)[2] = p->phase == MIDDLES ? around_middle : around_rest;
+    float low[4], high[4], sum[4] = {0};
+    for (int i = 0; i < NEAREST; i++) {
+        const int y = row + around[i][0] * p->stride, x = col + around[i][1] * p->stride;
+        if (y < 0 || x < 0 || y >= height || x >= width) {
+            return false;
+        }
+        const size_t pixel = (size_t)y * (size_t)width + (size_t)x;
+        const tg_seen *seen = &r->seen[pixel];
+        if (!tg_torso_shows(r, pixel, seen->weight)) {
+            return false;
+        }
+        for (int c = 0; c < 4; c++) {
+            const float value = seen->torso[c];
+            low[c] = i == 0 || value < low[c] ? value : low[c];
+            high[c] = i == 0 || value > high[c] ? value : high[c];
+            sum[c] += 0.25f * value;
+        }
+    }
+    for (int c = 0; c < 4; c++) {
+        if (!(high[c] - low[c] < max_contrast(p))) {
+            return false;
+        }
+    }
+    memcpy(torso, sum, sizeof sum);
+    return true;
+}
+
+static void torso_patch(const pass *p, tg_worker *w, int row0, int col0, int rays) {
+    const tg_renderer *r = p->r;
+    /* a torso that sees the head changes with it from pixel to pixel */
+    const bool smooth = p->phase != FIRST && !r->nerf->config.torso_head_aware;
+    waiting q = {.count = 0};
+    for (int i = 0; i < rays; i++) {
+        for (int k = 0; k < rays; k++) {
+            const int row = row0 + i * p->stride, col = col0 + k * p->stride;
+            if (!in_phase(p, i, k) || row >= r->options.height || col >= r->options.width) {
+                continue;
+            }
+            const size_t pixel = (size_t)row * (size_t)r->options.width + (size_t)col;
+            tg_seen *seen = &r->seen[pixel];
+            if (!tg_torso_shows(r, pixel, seen->weight) ||
+                (smooth && between(p, row, col, seen->torso))) {
+                continue;
+            }
+            q.pixel[q.count++] = (uint32_t)pixel;
+            if (q.count == TG_TILE) {
+                torso_tile(p, w, &q);
+            }
+        }
+    }
+    if (q.count > 0) {
+        torso_tile(p, w, &q);
+    }
+}
+
+/* ---- patch by patch ---- */
+
+static void write_patch(const pass *p, int row0, int col0) {
     const tg_renderer *r = p->r;
     const int width = r->options.width, height = r->options.height;
     const int count = width - col0 < TG_BLOCK ? width - col0 : TG_BLOCK;
-    const tg_ray *line[TG_BLOCK];
+    float box[TG_BLOCK][2];
     for (int row = row0; row < height && row < row0 + TG_BLOCK; row++) {
-        for (int s = 0; s < count; s++) {
-            const tg_seen *seen = &r->seen[(size_t)row * (size_t)width + (size_t)(col0 + s)];
-            tg_ray *ray = &w->rays[s];
-            *ray = (tg_ray){.rgb = {seen->rgb[0], seen->rgb[1], seen->rgb[2]},
-                            .weight = seen->weight,
-                            .depth = seen->depth};
-            if (r->picture->depth != NULL || r->probe != NULL) {
-                float d[3];
-                tg_ray_direction(r, p->rays_d, row, col0 + s, d);
-                tg_ray_box(r->nerf->aabb, r->nerf->config.min_near, r->origin, d, &ray->near,
-                           &ray->far);
-            }
-            line[s] = ray;
+        for (int s = 0; r->picture->depth != NULL && s < count; s++) {
+            float d[3];
+            tg_ray_direction(r, p->rays_d, row, col0 + s, d);
+            tg_ray_box(r->nerf->aabb, r->nerf->config.min_near, r->origin, d, &box[s][0],
+                       &box[s][1]);
         }
-        tg_compose_run(r, w, row, col0, count, line);
+        const size_t at = (size_t)row * (size_t)width + (size_t)col0;
+        tg_compose_write(r, at, count, &r->seen[at], box);
     }
 }
 
@@ -209,8 +293,11 @@ static void run_patches(void *arg, int64_t begin, int64_t end, int worker) {
     for (int64_t i = begin; i < end; i++) {
         const int row = (int)(i / across) * side, col = (int)(i % across) * side;
         follow_patch(p, w, row, col, rays);
+        if (p->r->has_torso) {
+            torso_patch(p, w, row, col, rays);
+        }
         if (last) {
-            compose_patch(p, w, row, col);
+            write_patch(p, row, col);
         }
     }
 }

@@ -26,9 +26,11 @@ typedef struct {
     bool opaque;                 /* transmittance below the limit */
 } tg_ray;
 
-/* What a pixel sees of the head; the sums of its ray. */
+/* What a pixel sees: of the head the sums of its ray, of the torso behind it colour times alpha and
+ * alpha. */
 typedef struct {
     float rgb[3], weight, depth, begin;
+    float torso[4];
 } tg_seen;
 
 /* Optional record of a frame for tests, all NULL or [pixels]. */
@@ -107,6 +109,17 @@ bool tg_ray_start(const tg_renderer *r, const float d[3], int row, int column, t
 /* Torso, background and output of `count` <= 32 pixels to the right of (row, column). */
 void tg_compose_run(const tg_renderer *r, tg_worker *w, int row, int column, int count,
                     const tg_ray *const *rays);
+tg_seen tg_ray_seen(const tg_ray *ray); /* without a torso */
+/* Whether a pixel behind a head of such opacity shows the torso. */
+bool tg_torso_shows(const tg_renderer *r, size_t pixel, float weight);
+/* The torso at `count` <= 32 pixels (row * width + column) with the head in front of them; dx [2]
+ * rows of 32. */
+void tg_compose_torso(const tg_renderer *r, tg_worker *w, int count, const uint32_t *pixel,
+                      const tg_seen *const *seen, float (*torso)[4], float *dx);
+/* Head over torso over background for `count` pixels from `at` on; box: where their rays enter and
+ * leave it, needed with picture->depth only. */
+void tg_compose_write(const tg_renderer *r, size_t at, int count, const tg_seen *seen,
+                      const float (*box)[2]);
 /* A whole frame with the condition [cond_out_dim] already known. rays_d [pixels,3] or NULL = from
  * the pose. */
 void tg_renderer_run(tg_renderer *r, tg_pool *pool, const float *condition, const float pose[6],

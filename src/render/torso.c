@@ -23,7 +23,7 @@ tg_status tg_torso_create(tg_context *ctx, const tg_nerf *nerf, bool full_precis
     torso->widest = max_int(max_int(deform, canonical), max_int(features, 32));
     torso->scratch_rows = 3 * torso->widest + HEAD_FEATURES + 4;
     torso->by_row = tg_alloc((size_t)height * (size_t)torso->first * sizeof(float));
-    torso->by_column = tg_calloc((size_t)(width + TG_TILE) * (size_t)torso->first * sizeof(float));
+    torso->by_column = tg_alloc((size_t)width * (size_t)torso->first * sizeof(float));
     torso->bias = tg_calloc((size_t)torso->first * sizeof(float));
     bool ok = torso->by_row != NULL && torso->by_column != NULL && torso->bias != NULL &&
               tg_tile_grid_create(&torso->grid, &nerf->torso_grid) &&
@@ -83,16 +83,13 @@ void tg_torso_update(tg_torso *torso) {
             fill(torso, &torso->head_encoder[l], nerf->head_encoder_w[l], 0);
         }
     }
-    float column[1024]; /* torso_hidden_* are at most 512 each */
     for (int r = 0; r < torso->height; r++) {
         tg_torso_axis(torso, 0, tg_screen_coord(r, torso->height),
                       torso->by_row + (size_t)r * (size_t)torso->first);
     }
     for (int c = 0; c < torso->width; c++) {
-        tg_torso_axis(torso, 1, tg_screen_coord(c, torso->width), column);
-        for (int j = 0; j < torso->first; j++) {
-            torso->by_column[(size_t)j * (size_t)(torso->width + TG_TILE) + (size_t)c] = column[j];
-        }
+        tg_torso_axis(torso, 1, tg_screen_coord(c, torso->width),
+                      torso->by_column + (size_t)c * (size_t)torso->first);
     }
 }
 
@@ -142,13 +139,9 @@ void tg_torso_pose(tg_torso *torso, const float pose[6], int code) {
 
 void tg_torso_first(const tg_torso *torso, int row, int column, float *first) {
     const float *by_row = torso->by_row + (size_t)row * (size_t)torso->first;
+    const float *by_column = torso->by_column + (size_t)column * (size_t)torso->first;
     for (int j = 0; j < torso->first; j++) {
-        const float constant = by_row[j] + torso->bias[j];
-        const float *by_column =
-            torso->by_column + (size_t)j * (size_t)(torso->width + TG_TILE) + (size_t)column;
-        for (int s = 0; s < TG_TILE; s++) {
-            first[j * TG_TILE + s] = constant + by_column[s];
-        }
+        first[j * TG_TILE] = by_row[j] + torso->bias[j] + by_column[j];
     }
 }
 

@@ -16,7 +16,7 @@ typedef struct {
     int first; /* outputs of both first layers: deform, then canonical */
     int width, height;
     float *by_row;    /* [height][first] */
-    float *by_column; /* [first][width + 32], zero beyond width */
+    float *by_column; /* [width][first] */
     float *bias;      /* [first], of this frame */
     int widest, scratch_rows;
 } tg_torso;
@@ -35,7 +35,7 @@ void tg_torso_axis(const tg_torso *torso, int axis, float x, float *out);
  * head-aware and wanted) -> rgba [4] rows of 32: alpha, r, g, b; dx [2] rows of 32 or NULL. */
 void tg_torso_tile(const tg_torso *torso, float *scratch, const float *screen, float *first,
                    const float *head, float *rgba, float *dx);
-/* `first` for 32 pixels from (row, column) to the right. */
+/* One lane of `first`, for the pixel (row, column): first[32 j], j < torso.first. */
 void tg_torso_first(const tg_torso *torso, int row, int column, float *first);
 
 #endif

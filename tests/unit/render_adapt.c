@@ -25,14 +25,16 @@ static float distance_to(const float x[3], float px, float py, float pz) {
 /* A solid ball with a bead beside it, in thin air, all of it called occupied; smooth colours. The
  * coarsest level of the position grid holds the distance to the surface in its first feature, and
  * the first hidden unit is what is inside, the second what is outside. */
-static tg_nerf *make_model(tg_context *ctx) {
+static tg_nerf *make_model(tg_context *ctx, bool torso, bool aware) {
     tg_nerf_config config = tg_nerf_config_defaults();
     config.log2_hashmap_size = 16;
     config.base_resolution = 24;
     config.desired_resolution = 48;
     config.hidden_dim_ambient = config.hidden_dim_sigma = config.hidden_dim_color = 16;
     config.geo_feat_dim = 16;
-    config.individual_embedding_num = 1;
+    config.individual_embedding_num = config.torso_individual_embedding_num = 1;
+    config.torso = torso;
+    config.torso_head_aware = aware;
     tg_nerf *nerf;
     assert_int_equal(tg_nerf_create(ctx, &config, 11, &nerf), TG_OK);
     const tg_rng rng = tg_rng_make(4, "", "model");
@@ -66,6 +68,12 @@ static tg_nerf *make_model(tg_context *ctx) {
     out[0] = 200.0f; /* e-fold in 5 mm of a metre, so to speak */
     out[1] = -200.0f;
     memset(nerf->bitfield, 0xff, nerf->bitfield_bytes);
+    for (int64_t i = 0; torso && i < tg_numel(nerf->torso_embeddings); i++) {
+        nerf->torso_embeddings->data[i] = 0.02f * tg_rng_normal(&rng, (uint64_t)i);
+    }
+    for (int i = 0; torso && i < 128 * 128; i++) {
+        nerf->density_grid_torso[i] = i % 128 >= 50 ? 1.0f : 0.0f;
+    }
     return nerf;
 }
 
@@ -105,7 +113,7 @@ static double psnr(const float *a, const float *b, int n) {
 static void near_the_whole(void **state) {
     (void)state;
     tg_context *ctx = tg_context_create(2);
-    tg_nerf *nerf = make_model(ctx);
+    tg_nerf *nerf = make_model(ctx, false, false);
     render(ctx, nerf, 0.0f, &all);
     assert_true(all.counts.density_samples > 20000);
     /* every ray that meets something, begun late */
@@ -127,7 +135,7 @@ static void near_the_whole(void **state) {
 static void threads(void **state) {
     (void)state;
     tg_context *one = tg_context_create(1), *five = tg_context_create(5);
-    tg_nerf *nerf = make_model(one);
+    tg_nerf *nerf = make_model(one, true, false);
     render(one, nerf, -1.0f, &fast);
     render(five, nerf, -1.0f, &other);
     assert_memory_equal(fast.rgb, other.rgb, sizeof fast.rgb);
@@ -139,12 +147,31 @@ static void threads(void **state) {
     tg_context_destroy(&one);
 }
 
+/* A torso that sees the head is not smooth where the head is: all of its pixels are looked at. */
+static void torso(void **state) {
+    (void)state;
+    tg_context *ctx = tg_context_create(2);
+    for (int aware = 0; aware < 2; aware++) {
+        tg_nerf *nerf = make_model(ctx, true, aware);
+        render(ctx, nerf, 0.0f, &all);
+        assert_true(all.counts.torso_pixels > W * H / 3);
+        render(ctx, nerf, -1.0f, &fast);
+        assert_true(psnr(all.rgb, fast.rgb, 3 * W * H) > 48);
+        assert_true(psnr(all.alpha, fast.alpha, W * H) > 48);
+        const int64_t pixels = all.counts.torso_pixels;
+        assert_true(aware ? fast.counts.torso_pixels > pixels * 9 / 10
+                          : fast.counts.torso_pixels < pixels * 3 / 4);
+        tg_nerf_destroy(&nerf);
+    }
+    tg_context_destroy(&ctx);
+}
+
 /* A ray through the ball that is begun behind its front finds the front all the same; one that is
  * begun before it takes fewer samples for the same sums. */
 static void begun_late(void **state) {
     (void)state;
     tg_context *ctx = tg_context_create(1);
-    tg_nerf *nerf = make_model(ctx);
+    tg_nerf *nerf = make_model(ctx, false, false);
     tg_renderer_options options = tg_renderer_defaults(W, H, 500.0f);
     tg_renderer *r;
     assert_int_equal(tg_renderer_create(ctx, nerf, &options, &r), TG_OK);
@@ -190,10 +217,8 @@ static void sizes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sizes),
-        cmocka_unit_test(near_the_whole),
-        cmocka_unit_test(threads),
-        cmocka_unit_test(begun_late),
+        cmocka_unit_test(sizes),   cmocka_unit_test(near_the_whole), cmocka_unit_test(torso),
+        cmocka_unit_test(threads), cmocka_unit_test(begun_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
