@@ -37,6 +37,8 @@ enum {
     TG_EOUTPUT = -5,   /* output could not be written or encoded */
     TG_ENOMEM = -6,    /* not enough memory */
     TG_EDIFF = -7,     /* a comparison found a difference */
+    TG_EPARTIAL = -10, /* a batch is done, some of its clips failed */
+    TG_EGIVEUP = -11,  /* a batch was given up: too many of its clips failed */
     TG_ESTOPPED = -75, /* stopped by TERM or a time limit; state is clean, run again */
     TG_EINTR = -130    /* interrupted by the user */
 };
@@ -59,6 +61,10 @@ tg_status tg_fail(tg_context *ctx, tg_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Borrowed, valid until the next tg_fail on this context; "" when nothing failed. */
 const char *tg_message(const tg_context *ctx);
+/* The errno behind the last failure (ENOSPC: the disk is full), 0 when it was none of the system.
+ * For callers who have to choose between going on and stopping. */
+int tg_system_error(const tg_context *ctx);
+void tg_set_system_error(tg_context *ctx, int error); /* after tg_fail, which clears it */
 
 /* A remark the user should hear that is not a failure ("libx264 not found, using mpeg4").
  * Delivered through the hook set below; dropped when there is none. */

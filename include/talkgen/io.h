@@ -22,6 +22,8 @@ typedef struct tg_json tg_json;
 tg_status tg_json_read(tg_context *ctx, const char *path, tg_json **out);
 tg_status tg_json_parse(tg_context *ctx, const char *text, size_t bytes, const char *name,
                         tg_json **out);
+/* Offset of the first byte that is no JSON, `bytes` when all of it is one value. */
+size_t tg_json_mistake(const char *text, size_t bytes);
 void tg_json_destroy(tg_json **root);
 tg_json *tg_json_get(const tg_json *object, const char *key); /* NULL when absent */
 tg_json *tg_json_at(const tg_json *array, int index);
@@ -297,6 +299,10 @@ void tg_image_free(tg_image *image);
  * the caller ignores SIGPIPE.
  */
 typedef struct tg_sink tg_sink;
+/* Called once when the whole output is on the disk under its temporary name, right before it gets
+ * its own: a status other than TG_OK drops it. */
+typedef tg_status tg_sink_ready_fn(tg_context *ctx, void *user, const char *temporary,
+                                   const char frame_hash[33]);
 typedef struct {
     int width, height;
     int channels; /* 0 = 3; 4 = RGBA with straight alpha, PNG sequences only */
@@ -306,6 +312,8 @@ typedef struct {
     double audio_duration_s; /* <= 0: to the end */
     int crf;                 /* 0 = default 18 */
     bool overwrite;          /* false: an existing output is TG_EUSAGE */
+    tg_sink_ready_fn *ready; /* or NULL; for outputs that are one file */
+    void *ready_user;
 } tg_sink_options;
 tg_status tg_sink_open(tg_context *ctx, const char *path, const tg_sink_options *options,
                        tg_sink **out);
@@ -332,9 +340,12 @@ const char *tg_io_licences(void);
 
 tg_status tg_file_read(tg_context *ctx, const char *path, size_t limit, char **out, size_t *bytes);
 tg_status tg_file_write(tg_context *ctx, const char *path, const void *data, size_t bytes);
+/* The same, on the disk before the file gets its name. */
+tg_status tg_file_write_synced(tg_context *ctx, const char *path, const void *data, size_t bytes);
 bool tg_file_exists(const char *path);
 tg_status tg_make_dirs(tg_context *ctx, const char *path);
 tg_status tg_file_md5(tg_context *ctx, const char *path, char out[33]);
+tg_status tg_md5_bytes(tg_context *ctx, const void *data, size_t bytes, char out[33]);
 
 #ifdef __cplusplus
 }

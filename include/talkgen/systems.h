@@ -23,6 +23,10 @@
 extern "C" {
 #endif
 
+/* Grows by one whenever the same audio, models, parameters and CPU level give other frames than
+ * before; batches then render again what older versions made. */
+#define TG_FRAMES_VERSION 1
+
 /* ---- identity -------------------------------------------------------------------- */
 
 #define TG_IDENTITY_FORMAT "1"
@@ -199,7 +203,9 @@ typedef struct {
     const char *torso_features; /* logits of a vanilla torso that hears, for a head that does not */
     int crf;
     bool overwrite;
-    const char *pose_out; /* .npy of the poses used, or NULL */
+    const char *pose_out;    /* .npy of the poses used, or NULL */
+    tg_sink_ready_fn *ready; /* as tg_sink_options has it */
+    void *ready_user;
 } tg_portrait_options;
 
 typedef struct {
@@ -211,6 +217,8 @@ tg_synth_options tg_synth_defaults(void);
 typedef struct {
     int64_t frames;
     double audio_s, wall_s;
+    /* of wall_s: hearing and moving, painting, waiting for the encoder */
+    double motion_s, render_s, encode_s;
     char frame_hash[33];
 } tg_synth_report;
 

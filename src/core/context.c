@@ -38,6 +38,7 @@ tg_status tg_fail(tg_context *ctx, tg_status status, const char *format, ...) {
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     memcpy(ctx->message, text, sizeof text);
+    ctx->system_error = 0;
     if (status == TG_OK)
         ctx->message[0] = '\0';
     return status;
@@ -45,6 +46,15 @@ tg_status tg_fail(tg_context *ctx, tg_status status, const char *format, ...) {
 
 const char *tg_message(const tg_context *ctx) {
     return ctx ? ctx->message : "";
+}
+
+int tg_system_error(const tg_context *ctx) {
+    return ctx ? ctx->system_error : 0;
+}
+
+void tg_set_system_error(tg_context *ctx, int error) {
+    if (ctx)
+        ctx->system_error = error;
 }
 
 void tg_context_set_note(tg_context *ctx, tg_note_fn *fn, void *user) {

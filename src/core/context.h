@@ -11,6 +11,7 @@ enum { TG_MESSAGE_BYTES = 1536 };
 struct tg_context {
     char message[TG_MESSAGE_BYTES];
     tg_pool *pool;
+    int system_error; /* behind the message, 0 = none */
     tg_cpu_level cpu;
     atomic_int cancelled; /* a tg_status, TG_OK while nobody cancelled; set from signal handlers */
     tg_note_fn *note;

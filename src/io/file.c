@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,10 @@
 #include <unistd.h>
 
 tg_status tg_write_failed(tg_context *ctx, const char *path, int error) {
+    return tg_write_failed_at(ctx, path, error, -1);
+}
+
+tg_status tg_write_failed_at(tg_context *ctx, const char *path, int error, int64_t bytes) {
     const char *expected = "a place where this user may write";
     const char *attempt = "another output path, or ls -ld on its directory";
     if (error == ENOSPC || error == EDQUOT) {
@@ -32,8 +37,14 @@ tg_status tg_write_failed(tg_context *ctx, const char *path, int error) {
         expected = "a reader at the other end of the pipe";
         attempt = "look at the program that reads the output";
     }
-    return tg_fail(ctx, TG_EOUTPUT, "%s: cannot write: %s\n  expected: %s\n  try: %s", path,
-                   strerror(error), expected, attempt);
+    char after[48] = "";
+    if (bytes >= 0) {
+        snprintf(after, sizeof after, " after %" PRId64 " bytes", bytes);
+    }
+    tg_status status = tg_fail(ctx, TG_EOUTPUT, "%s: cannot write%s: %s\n  expected: %s\n  try: %s",
+                               path, after, strerror(error), expected, attempt);
+    tg_set_system_error(ctx, error);
+    return status;
 }
 
 tg_status tg_read_failed(tg_context *ctx, tg_status status, const char *path, int error) {
@@ -99,7 +110,8 @@ tg_status tg_temp_write(tg_context *ctx, tg_temp *temp, const void *data, size_t
             continue;
         }
         if (n <= 0) {
-            return tg_write_failed(ctx, temp->target, n < 0 ? errno : ENOSPC);
+            int error = n < 0 ? errno : ENOSPC;
+            return tg_write_failed_at(ctx, temp->target, error, lseek(temp->fd, 0, SEEK_CUR));
         }
         at += n;
         bytes -= (size_t)n;
@@ -123,6 +135,18 @@ tg_status tg_temp_write_at(tg_context *ctx, tg_temp *temp, const void *data, siz
         bytes -= (size_t)n;
     }
     return TG_OK;
+}
+
+tg_status tg_temp_sync(tg_context *ctx, tg_temp *temp) {
+    int fd = temp->fd >= 0 ? temp->fd : open(temp->name, O_RDONLY | O_CLOEXEC);
+    int error = fd < 0 || fsync(fd) != 0 ? errno : 0;
+    if (fd >= 0 && fd != temp->fd) {
+        close(fd);
+    }
+    /* Some file systems cannot; then the rename has to do. */
+    return error == 0 || error == EINVAL || error == ENOSYS
+               ? TG_OK
+               : tg_write_failed(ctx, temp->target, error);
 }
 
 tg_status tg_temp_commit(tg_context *ctx, tg_temp *temp) {
@@ -258,18 +282,30 @@ tg_status tg_file_read(tg_context *ctx, const char *path, size_t limit, char **o
     return TG_OK;
 }
 
-tg_status tg_file_write(tg_context *ctx, const char *path, const void *data, size_t bytes) {
+static tg_status write_whole(tg_context *ctx, const char *path, const void *data, size_t bytes,
+                             bool sync) {
     tg_temp temp;
     tg_status status = tg_temp_open(ctx, path, &temp);
     if (status != TG_OK) {
         return status;
     }
     status = tg_temp_write(ctx, &temp, data, bytes);
+    if (status == TG_OK && sync) {
+        status = tg_temp_sync(ctx, &temp);
+    }
     if (status != TG_OK) {
         tg_temp_abort(&temp);
         return status;
     }
     return tg_temp_commit(ctx, &temp);
+}
+
+tg_status tg_file_write(tg_context *ctx, const char *path, const void *data, size_t bytes) {
+    return write_whole(ctx, path, data, bytes, false);
+}
+
+tg_status tg_file_write_synced(tg_context *ctx, const char *path, const void *data, size_t bytes) {
+    return write_whole(ctx, path, data, bytes, true);
 }
 
 bool tg_file_exists(const char *path) {

@@ -25,6 +25,10 @@ tg_status tg_temp_commit(tg_context *ctx, tg_temp *temp);
 void tg_temp_abort(tg_temp *temp);
 /* The one message for output that cannot be written; error is an errno. */
 tg_status tg_write_failed(tg_context *ctx, const char *path, int error);
+/* The same, knowing how many bytes had been written (< 0: not known). */
+tg_status tg_write_failed_at(tg_context *ctx, const char *path, int error, int64_t bytes);
+/* What was written survives a crash of the machine, also when the file was written by name. */
+tg_status tg_temp_sync(tg_context *ctx, tg_temp *temp);
 
 /* A whole file, mapped read-only. bytes 0: data is NULL. */
 typedef struct {

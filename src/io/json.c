@@ -88,6 +88,20 @@ tg_status tg_json_parse(tg_context *ctx, const char *text, size_t bytes, const c
     return TG_OK;
 }
 
+size_t tg_json_mistake(const char *text, size_t bytes) {
+    const char *end = text;
+    cJSON *root = bytes > 0 ? cJSON_ParseWithLengthOpts(text, bytes, &end, false) : NULL;
+    bool good = root != NULL;
+    cJSON_Delete(root);
+    size_t at = end >= text && end <= text + bytes ? (size_t)(end - text) : 0;
+    while (good && at < bytes &&
+           (text[at] == ' ' || text[at] == '\t' || text[at] == '\n' || text[at] == '\r')) {
+        at++;
+    }
+    /* What is cut off is wrong at its end. */
+    return good || at < bytes ? at : bytes > 0 ? bytes - 1 : 0;
+}
+
 tg_status tg_json_read(tg_context *ctx, const char *path, tg_json **out) {
     *out = NULL;
     char *text;

@@ -51,6 +51,17 @@ void tg_md5_digest(const tg_md5 *md5, char out[33]) {
     out[32] = '\0';
 }
 
+tg_status tg_md5_bytes(tg_context *ctx, const void *data, size_t bytes, char out[33]) {
+    tg_md5 *md5 = tg_md5_create();
+    if (!md5) {
+        return tg_fail(ctx, TG_ENOMEM, "not enough memory for a checksum");
+    }
+    tg_md5_add(md5, data, bytes);
+    tg_md5_digest(md5, out);
+    tg_md5_destroy(&md5);
+    return TG_OK;
+}
+
 tg_status tg_file_md5(tg_context *ctx, const char *path, char out[33]) {
     tg_map map;
     tg_status status = tg_map_open(ctx, path, TG_EINPUT, &map);

@@ -16,6 +16,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The first that this FFmpeg has and that opens. */
@@ -88,7 +89,9 @@ static tg_status av_failed(tg_context *ctx, const movie *m, const char *what, in
     }
     /* System errors (disk full, no permission) have errno values; FFmpeg's own are large tags. */
     if (AVERROR(error) > 0 && AVERROR(error) < 200 && error != AVERROR(EINVAL)) {
-        return tg_write_failed(ctx, m->temp.target, AVERROR(error));
+        struct stat st;
+        int64_t bytes = stat(m->temp.name, &st) == 0 ? st.st_size : -1;
+        return tg_write_failed_at(ctx, m->temp.target, AVERROR(error), bytes);
     }
     return tg_fail(ctx, TG_EOUTPUT,
                    "%s: %s: %s\n  expected: FFmpeg to take it\n"
@@ -494,7 +497,7 @@ static tg_status movie_write(tg_context *ctx, void *state, const uint8_t *rgb) {
     return status;
 }
 
-static tg_status movie_finish(tg_context *ctx, void *state) {
+static tg_status movie_finish(tg_context *ctx, void *state, const tg_sink_ending *ending) {
     movie *m = state;
     tg_status status = encode(ctx, m, m->codec, m->stream, NULL);
     if (status == TG_OK && m->has_audio) {
@@ -519,7 +522,7 @@ static tg_status movie_finish(tg_context *ctx, void *state) {
         movie_drop(m);
         return status;
     }
-    status = tg_temp_commit(ctx, &m->temp);
+    status = tg_sink_commit(ctx, &m->temp, ending);
     movie_free(m);
     return status;
 }

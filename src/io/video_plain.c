@@ -108,13 +108,13 @@ static tg_status y4m_write(tg_context *ctx, void *state, const uint8_t *rgb) {
     return status;
 }
 
-static tg_status y4m_finish(tg_context *ctx, void *state) {
+static tg_status y4m_finish(tg_context *ctx, void *state, const tg_sink_ending *ending) {
     y4m *s = state;
     tg_status status;
     if (s->to_stdout) {
         status = close(s->temp.fd) != 0 ? tg_write_failed(ctx, s->temp.target, errno) : TG_OK;
     } else {
-        status = tg_temp_commit(ctx, &s->temp);
+        status = tg_sink_commit(ctx, &s->temp, ending);
     }
     y4m_free(s);
     return status;
@@ -173,9 +173,9 @@ static tg_status framemd5_write(tg_context *ctx, void *state, const uint8_t *rgb
                       s->frame_bytes, digest);
 }
 
-static tg_status framemd5_finish(tg_context *ctx, void *state) {
+static tg_status framemd5_finish(tg_context *ctx, void *state, const tg_sink_ending *ending) {
     framemd5 *s = state;
-    tg_status status = tg_temp_commit(ctx, &s->temp);
+    tg_status status = tg_sink_commit(ctx, &s->temp, ending);
     tg_free(s);
     return status;
 }
@@ -299,7 +299,8 @@ static void sequence_drop(void *state) {
     tg_free(s);
 }
 
-static tg_status sequence_finish(tg_context *ctx, void *state) {
+static tg_status sequence_finish(tg_context *ctx, void *state, const tg_sink_ending *ending) {
+    (void)ending;
     sequence *s = state;
     char from[PATH_MAX], to[PATH_MAX];
     for (int64_t i = 0; i < s->frames; i++) {

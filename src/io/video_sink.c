@@ -13,6 +13,7 @@ struct tg_sink {
     size_t frame_bytes;
     int64_t frames;
     tg_md5 *hash;
+    tg_sink_ending ending;
 };
 
 tg_status tg_output_exists(tg_context *ctx, const char *path) {
@@ -92,6 +93,8 @@ tg_status tg_sink_open(tg_context *ctx, const char *path, const tg_sink_options 
         sink->kind = kind;
         sink->frame_bytes = (size_t)o.width * (size_t)o.height * (size_t)o.channels;
         sink->hash = tg_md5_create();
+        sink->ending.ready = o.ready;
+        sink->ending.user = o.ready_user;
     }
     if (!sink || !sink->hash) {
         tg_free(sink);
@@ -109,6 +112,18 @@ tg_status tg_sink_open(tg_context *ctx, const char *path, const tg_sink_options 
     return TG_OK;
 }
 
+tg_status tg_sink_commit(tg_context *ctx, tg_temp *temp, const tg_sink_ending *ending) {
+    tg_status status = tg_temp_sync(ctx, temp);
+    if (status == TG_OK && ending->ready) {
+        status = ending->ready(ctx, ending->user, temp->name, ending->frame_hash);
+    }
+    if (status != TG_OK) {
+        tg_temp_abort(temp);
+        return status;
+    }
+    return tg_temp_commit(ctx, temp);
+}
+
 tg_status tg_sink_write(tg_context *ctx, tg_sink *sink, const uint8_t *rgb) {
     tg_md5_add(sink->hash, rgb, sink->frame_bytes);
     sink->frames++;
@@ -124,7 +139,8 @@ tg_status tg_sink_finish(tg_context *ctx, tg_sink **sink) {
         tg_sink_abort(sink);
         return tg_fail(ctx, TG_EINTERNAL, "a video without frames");
     }
-    tg_status status = s->kind ? s->kind->finish(ctx, s->state) : TG_OK;
+    tg_md5_digest(s->hash, s->ending.frame_hash);
+    tg_status status = s->kind ? s->kind->finish(ctx, s->state, &s->ending) : TG_OK;
     tg_md5_destroy(&s->hash);
     tg_free(s);
     *sink = NULL;

@@ -3,13 +3,23 @@
 #define TALKGEN_IO_VIDEO_SINK_H
 
 #include "talkgen/io.h"
+#include "io/files.h"
+
+/* What the end of an output needs to know. */
+typedef struct {
+    char frame_hash[33];
+    tg_sink_ready_fn *ready;
+    void *user;
+} tg_sink_ending;
+/* A complete file: synced, told to `ready`, given its name; on failure nothing is left. */
+tg_status tg_sink_commit(tg_context *ctx, tg_temp *temp, const tg_sink_ending *ending);
 
 /* One kind of sink. `state` is its own; finish and drop free it, finish also when it fails. */
 typedef struct {
     tg_status (*open)(tg_context *ctx, const char *path, const tg_sink_options *options,
                       void **state);
     tg_status (*write)(tg_context *ctx, void *state, const uint8_t *rgb);
-    tg_status (*finish)(tg_context *ctx, void *state);
+    tg_status (*finish)(tg_context *ctx, void *state, const tg_sink_ending *ending);
     void (*drop)(void *state); /* removes everything written */
 } tg_sink_kind;
 

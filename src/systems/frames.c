@@ -97,6 +97,8 @@ tg_status tg_frames_open(tg_context *ctx, const tg_frames_options *o, tg_frames 
                              .audio_start_s = o->start_s,
                              .audio_duration_s = o->duration_s,
                              .crf = o->crf,
+                             .ready = o->ready,
+                             .ready_user = o->ready_user,
                              .overwrite = o->overwrite};
         s = tg_sink_open(ctx, o->path, &k, &f->job.sink);
     }
@@ -136,8 +138,11 @@ static void write_frame(void *arg) {
 
 tg_status tg_frames_wait(tg_context *ctx, tg_frames *f) {
     tg_task_wait(f->task);
-    return f->job.status == TG_OK ? TG_OK
-                                  : tg_fail(ctx, f->job.status, "%s", tg_message(f->job.ctx));
+    if (f->job.status == TG_OK)
+        return TG_OK;
+    tg_fail(ctx, f->job.status, "%s", tg_message(f->job.ctx));
+    tg_set_system_error(ctx, tg_system_error(f->job.ctx));
+    return f->job.status;
 }
 
 tg_status tg_frames_put(tg_context *ctx, tg_frames *f) {

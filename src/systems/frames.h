@@ -14,6 +14,8 @@ typedef struct {
     int crf;
     const char *audio; /* muxed, or NULL */
     double start_s, duration_s;
+    tg_sink_ready_fn *ready; /* or NULL */
+    void *ready_user;
 } tg_frames_options;
 
 typedef struct tg_frames tg_frames;

@@ -117,7 +117,9 @@ static tg_status portrait_open(tg_context *ctx, const tg_identity *id, int64_t c
                            .crf = o->crf,
                            .audio = audio,
                            .start_s = start_s,
-                           .duration_s = duration_s};
+                           .duration_s = duration_s,
+                           .ready = o->ready,
+                           .ready_user = o->ready_user};
     if (s == TG_OK)
         s = tg_frames_open(ctx, &f, &p->frames);
     if (s == TG_OK)
@@ -142,11 +144,12 @@ static float eye_area(const tg_identity *id, const tg_portrait_options *o, int64
 }
 
 static tg_status render_frames(tg_context *ctx, const tg_identity *id, const tg_portrait_options *o,
-                               portrait *p, int64_t count) {
+                               portrait *p, int64_t count, tg_synth_report *report) {
     tg_progress(ctx, "render", 0, (double)count, NULL);
     tg_status s = TG_OK;
     for (int64_t i = 0; s == TG_OK && i < count; i++) {
         const float *windows = NULL, *torso = NULL;
+        const double began = tg_now_s();
         s = tg_condition_next(ctx, p->condition, &windows);
         if (s == TG_OK && p->torso)
             s = tg_condition_next(ctx, p->torso, &torso);
@@ -158,10 +161,15 @@ static tg_status render_frames(tg_context *ctx, const tg_identity *id, const tg_
         tg_pose_source_at(p->poses, i, c2w);
         if (p->pose_rows)
             memcpy(p->pose_rows + 16 * i, c2w, sizeof c2w);
+        const double heard = tg_now_s();
         tg_picture picture = tg_frames_next(p->frames);
         s = tg_painter_frame(ctx, p->painter, windows, torso, eye_area(id, o, i), c2w, &picture);
+        const double painted = tg_now_s();
         if (s == TG_OK)
             s = tg_frames_put(ctx, p->frames);
+        report->motion_s += heard - began;
+        report->render_s += painted - heard;
+        report->encode_s += tg_now_s() - painted;
         tg_progress(ctx, "render", (double)(i + 1), (double)count, NULL);
     }
     return s == TG_OK ? tg_frames_wait(ctx, p->frames) : s;
@@ -173,16 +181,16 @@ tg_status tg_portrait_render(tg_context *ctx, const tg_identity *id, tg_conditio
     double began = tg_now_s();
     int64_t count = tg_condition_frames(condition);
     memset(report, 0, sizeof *report);
+    report->frames = count;
+    report->audio_s = (double)count / 25;
     portrait p = {.condition = condition};
     tg_status s = portrait_open(ctx, id, count, o, audio, start_s, duration_s, &p);
     if (s == TG_OK)
-        s = render_frames(ctx, id, o, &p, count);
+        s = render_frames(ctx, id, o, &p, count, report);
     if (s == TG_OK && o->pose_out)
         s = tg_npy_write(ctx, o->pose_out, 3, (int64_t[]){count, 4, 4}, p.pose_rows);
     if (s == TG_OK)
         s = tg_frames_finish(ctx, p.frames, report->frame_hash);
-    report->frames = count;
-    report->audio_s = (double)count / 25;
     report->wall_s = tg_now_s() - began;
     portrait_close(&p);
     return s;
