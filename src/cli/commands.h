@@ -5,6 +5,8 @@
 #include "cli/options.h"
 
 tg_status cmd_synth(tg_context *ctx, const cli_args *args);
+tg_status cmd_batch(tg_context *ctx, const cli_args *args);
+tg_status cmd_verify(tg_context *ctx, const cli_args *args);
 tg_status cmd_features(tg_context *ctx, const cli_args *args);
 tg_status cmd_motion(tg_context *ctx, const cli_args *args);
 tg_status cmd_render(tg_context *ctx, const cli_args *args);

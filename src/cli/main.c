@@ -20,6 +20,19 @@ static const cli_command commands[] = {
      "The last line on stdout says: path, duration, frames/s, real-time factor, peak memory, seed, "
      "frame hash.",
      "audio features identity output " LOOK " " SAMPLE " " SHARED, 0, cmd_synth},
+    {"batch", "--manifest FILE --identity FILE --out-dir DIR",
+     "many clips: one load, any number of machines, resumed by the same command",
+     "A clip is complete when its output and the sidecar OUTPUT.json are there; complete clips are "
+     "skipped while audio, models and options stay the same. Several runs may share DIR. The seed "
+     "of a clip depends on --seed and its id. 'talkgen help manifest' has the lines.",
+     "manifest identity encoder out-dir shard jobs retries max-failures job-timeout grace rerun "
+     "limit skip-bad-lines dry-run report events size fps pose pose-smooth background crf eye-area "
+     "eye-smooth march seed temperature eyes clamp-std smooth lle " SHARED,
+     0, cmd_batch},
+    {"verify", "--out-dir DIR [--manifest FILE]",
+     "whether every clip of a batch is there and whole",
+     "Reads every output again. Exit 7 when one is missing, failed, truncated, changed or stale.",
+     "out-dir manifest shard skip-bad-lines json progress", 0, cmd_verify},
     {"features", "--audio FILE --identity FILE -o FILE.npy", "speech features, 50 rows per second",
      "Writes float32 [rows,width]. --encoder takes a voice or encoder file without an identity.",
      "audio identity encoder output start duration logits frames25 " SHARED, 0, cmd_features},
@@ -119,10 +132,10 @@ static void print_overview(FILE *out) {
     fprintf(out, "  talkgen --audio a.wav --identity person.ckpt -o out.mp4\n\ncommands:\n");
     for (int i = 0; i < COMMANDS; i++)
         fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
-    fprintf(
-        out,
-        "  %-10s this text; 'talkgen help COMMAND' for its options; topics: formats, exit-codes\n",
-        "help");
+    fprintf(out,
+            "  %-10s this text; 'talkgen help COMMAND' for its options; topics: formats, manifest, "
+            "exit-codes\n",
+            "help");
 }
 
 static const char formats_text[] =
@@ -145,12 +158,26 @@ static const char formats_text[] =
     "video out    .mp4 .mov .mkv (H.264 + AAC), name_%05d.png, .y4m, - (y4m on stdout), .framemd5, "
     "null:\n";
 
+static const char manifest_text[] =
+    "One clip per line: JSON Lines, or CSV with a first line that names the columns.\n\n"
+    "  {\"id\": \"clip-1\", \"audio\": \"speech/1.wav\"}\n\n"
+    "id           1 to 128 letters, digits, '.', '_' or '-'; the random numbers depend on it\n"
+    "audio        path of the recording, as seen from the current directory\n"
+    "identity     another person than --identity (model is the same key)\n"
+    "pose, background, seed, start_s, duration_s   instead of the options\n"
+    "out          path below --out-dir; XX/ID.mp4 if not given, XX from a hash of the id\n"
+    "tags         anything; passed on to the sidecar\n"
+    "x_...        ignored; any other key is an error, as is an id or out that comes twice\n\n"
+    "A file is checked whole before work begins. From a pipe (-) a wrong line is a failed clip.\n";
+
 static const char exit_text[] =
     "  0  done\n  1  internal error, please report\n  2  usage or configuration wrong, nothing was "
     "started\n"
     "  3  input missing, unreadable or out of limits\n  4  model missing, damaged or unsuited\n"
     "  5  output could not be written or encoded\n  6  not enough memory\n  7  a comparison found "
     "a difference\n"
+    " 10  a batch is done, some clips failed (see its report)\n"
+    " 11  a batch was given up at --max-failures\n"
     " 75  stopped by a signal or time limit, run again\n130  interrupted\n"
     "141  whoever read the listing has left\n";
 
@@ -175,6 +202,10 @@ static tg_status unknown_command(tg_context *ctx, const char *name) {
 static tg_status print_help(tg_context *ctx, const char *topic) {
     if (!topic) {
         print_overview(stdout);
+        return TG_OK;
+    }
+    if (strcmp(topic, "manifest") == 0) {
+        fputs(manifest_text, stdout);
         return TG_OK;
     }
     if (strcmp(topic, "formats") == 0 || strcmp(topic, "exit-codes") == 0) {
@@ -257,6 +288,7 @@ static tg_status run(tg_context **ctx, int argc, char **argv, cli_progress *prog
     signalled = *ctx;
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
+    signal(SIGUSR1, on_signal);      /* what schedulers send ahead of a time limit */
     signal(SIGPIPE, on_closed_pipe); /* writing fails; a video says so, a listing ends quietly */
     return command->run(*ctx, &args);
 }

@@ -123,6 +123,30 @@ static const option table[] = {
     {"phones", 0, TEXT, AT(phones), 0, 0, "FILE.json",
      "phones of the audio: [[name, start_s, end_s], ...]"},
     {"video", 0, TEXT, AT(video), 0, 0, "FILE", "video to measure"},
+    {"manifest", 0, TEXT, AT(manifest), 0, 0, "FILE|-",
+     "the clips: JSON Lines or CSV, - for standard input"},
+    {"out-dir", 0, TEXT, AT(out_dir), 0, 0, "DIR", "folder of the clips and their sidecars"},
+    {"shard", 0, TEXT, AT(shard), 0, 0, "K/N|auto",
+     "only this part of the clips, K from 0 to N-1; auto: the task of a Slurm array"},
+    {"jobs", 'j', COUNT, AT(jobs), 0, 1024, "N",
+     "clips at the same time, 0 = as many as processors and memory allow"},
+    {"retries", 0, COUNT, AT(retries), 0, 100, "N",
+     "more tries for clips that failed for want of memory or disk"},
+    {"max-failures", 0, TEXT, AT(max_failures), 0, 0, "N|P%",
+     "give up when more clips than this failed"},
+    {"job-timeout", 0, SECONDS, AT(job_timeout_s), 0, 0, "TIME",
+     "a clip that takes longer has failed"},
+    {"grace", 0, SECONDS, AT(grace_s), 0, 0, "TIME",
+     "after SIGTERM or SIGUSR1, clips that take longer are abandoned"},
+    {"rerun", 0, TEXT, AT(rerun), 0, 0, "failed|all|none",
+     "clips to be rendered again beside those that changed"},
+    {"limit", 0, COUNT, AT(limit), 0, 2000000000, "N", "render at most so many clips, 0 = all"},
+    {"skip-bad-lines", 0, FLAG, AT(skip_bad_lines), 0, 0, NULL,
+     "wrong lines are failed clips, not the end"},
+    {"dry-run", 0, FLAG, AT(dry_run), 0, 0, NULL, "tell what would be done, and an estimate"},
+    {"report", 0, TEXT, AT(report), 0, 0, "FILE",
+     "one line of JSON for every clip; DIR/report.jsonl if not given"},
+    {"events", 0, TEXT, AT(events), 0, 0, "FILE|-", "JSON lines while it runs"},
 };
 enum { OPTIONS = sizeof table / sizeof table[0] };
 
@@ -142,6 +166,9 @@ void cli_defaults(cli_args *args) {
     args->progress = "auto";
     args->seconds = 200;
     args->hours = 6;
+    args->retries = 1;
+    args->grace_s = 10;
+    args->rerun = "failed";
 }
 
 static bool takes(const cli_command *command, const char *name) {

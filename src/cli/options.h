@@ -40,6 +40,11 @@ typedef struct cli_args {
     bool embed;
     /* eval, info */
     const char *phones, *video;
+    /* batch, verify */
+    const char *manifest, *out_dir, *shard, *max_failures, *rerun, *report, *events;
+    int jobs, retries, limit;
+    double job_timeout_s, grace_s;
+    bool skip_bad_lines, dry_run;
     /* arguments that are no options */
     const char *words[16];
     int word_count;

@@ -1,0 +1,13 @@
+/* Temporary files of those who died; private to batch. */
+#ifndef TG_BATCH_SWEEP_H
+#define TG_BATCH_SWEEP_H
+
+#include "batch/lock.h"
+
+/* Removes every .NAME.PID-N.part below the folder whose NAME nobody has locked. Returns how many.
+ */
+int tg_sweep(const char *folder, tg_locks *locks);
+/* NAME of such a temporary, without .json at its end; false for other files. out[size]. */
+bool tg_sweep_name(const char *file, char *out, size_t size);
+
+#endif

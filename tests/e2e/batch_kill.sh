@@ -1,0 +1,91 @@
+#!/bin/sh
+# The plug pulled at random moments, and full disks: nothing lost, nothing half-written, nothing done twice.
+. "$(dirname "$0")/common"
+
+small="--size 32x32"
+clips=24
+for i in $(seq $clips); do
+    [ -s a$((i % 6)).wav ] || ffmpeg -loglevel error -y -ss $((i % 6)) -i "$speech" -t 0.4 a$((i % 6)).wav
+    echo "{\"id\": \"k$i\", \"audio\": \"a$((i % 6)).wav\"}"
+done >jobs.jsonl
+hashes() {
+    sed -n 's/.*"id":"\([^"]*\)".*"frame_hash":"\([0-9a-f]*\)".*/\1 \2/p' "$@" | sort
+}
+batch() { # OUT OPTIONS...
+    folder=$1
+    shift
+    "$talkgen" batch --manifest jobs.jsonl -i "$person" --out-dir "$folder" --progress never $small "$@" >out.txt 2>err.txt
+}
+batch calm || tell "the undisturbed run: $(cat err.txt)"
+hashes calm/report.jsonl >want.txt
+[ "$(wc -l <want.txt)" = $clips ] || tell "$(wc -l <want.txt) clips of the undisturbed run"
+
+# ---- kill -9, at moments that /dev/urandom chooses, most of them while a clip is being written
+random() { # a whole number below $1
+    echo $(($(od -An -N4 -tu4 /dev/urandom) % $1))
+}
+kills=0
+writing=0
+for round in $(seq 12); do
+    "$talkgen" batch --manifest jobs.jsonl -i "$person" --out-dir killed --progress never $small >out.txt 2>err.txt &
+    pid=$!
+    for _ in $(seq 200); do # it loads, and looks at what is complete
+        find killed -name '*.part' 2>/dev/null | grep -q . && break
+        sleep 0.05
+    done
+    sleep 0.$(random 5)$(random 10)
+    kill -STOP $pid 2>/dev/null || break
+    find killed -name '*.part' 2>/dev/null | grep -q . && writing=$((writing + 1))
+    kill -KILL $pid
+    wait $pid 2>/dev/null
+    kills=$((kills + 1))
+    # every output that has its name is whole, whatever moment it was
+    find killed -name '*.mp4' -printf '%p %T@ %s\n' 2>/dev/null >>seen.txt
+    find killed -name '*.mp4' 2>/dev/null | while read -r clip; do
+        cmp -s "$clip" "calm/${clip#killed/}" || echo "$clip"
+    done >half.txt
+    [ -s half.txt ] && tell "half-written after kill $round: $(cat half.txt)"
+done
+echo "$kills kills, $writing of them while a clip was being written, $(find killed -name '*.mp4' | wc -l) of $clips clips by then"
+[ $kills -ge 5 ] || tell "only $kills kills"
+[ $writing -ge $((kills / 2)) ] || tell "only $writing of $kills kills hit a clip"
+batch killed || tell "the last run: $(cat err.txt)"
+find killed -name '*.mp4' -printf '%p %T@ %s\n' >>seen.txt
+hashes killed/report.jsonl | cmp -s - want.txt || tell "killed runs give other frames"
+twice=$(sort -u seen.txt | cut -d' ' -f1 | uniq -d)
+[ -z "$twice" ] || tell "rendered again after they were complete: $twice"
+"$talkgen" verify --out-dir killed --manifest jobs.jsonl >out.txt 2>err.txt || tell "verify: $(cat out.txt)"
+absent
+
+# ---- a disk that is full at a random byte
+mkdir -p disk
+if mount -t tmpfs -o size=64k tmpfs disk 2>/dev/null; then
+    full=0
+    for round in $(seq 10); do
+        umount disk && mount -t tmpfs -o size=$((8 + $(random 160)))k tmpfs disk
+        batch disk
+        got=$?
+        if [ $got != 0 ]; then
+            full=$((full + 1))
+            [ $got = 5 ] || tell "exit $got on a full disk: $(cat err.txt)"
+            grep -Eq '^talkgen: disk.*cannot write' err.txt || tell "message of a full disk: $(cat err.txt)"
+            grep -Eq 'after [0-9]+ bytes' err.txt || grep -qE 'No space left|mp4.json' err.txt || tell "no bytes: $(cat err.txt)"
+            grep -q '^  try: free some space' err.txt || tell "no way out: $(cat err.txt)"
+        fi
+        find disk -name '*.mp4' | while read -r clip; do
+            cmp -s "$clip" "calm/${clip#disk/}" || echo "$clip"
+        done >half.txt
+        [ -s half.txt ] && tell "half-written on a full disk: $(cat half.txt)"
+        grep -h 'cannot write' err.txt | tail -n 1 >>places.txt
+    done
+    echo "$full full disks at $(sed -n 's/.*after \([0-9]*\) bytes.*/\1/p' places.txt | sort -u | wc -l) different bytes"
+    [ $full -ge 5 ] || tell "only $full of the disks were full"
+    absent
+    mount -o remount,size=8m disk
+    batch disk || tell "after the disk was made larger: $(cat err.txt)"
+    hashes disk/report.jsonl | cmp -s - want.txt || tell "full disks give other frames"
+    umount disk
+else
+    echo "skip full disk: mounting a tmpfs is not permitted here"
+fi
+finish
