@@ -134,6 +134,19 @@ typedef struct {
 tg_status tg_batch_dry_run(tg_context *ctx, const tg_batch_options *options,
                            const tg_clip_list *clips, tg_batch_plan *plan);
 
+/* What names a job: the hash of audio, models, parameters and TG_FRAMES_VERSION, 32 hex digits. The
+ * part of a clip has the hash of the clip. */
+tg_status tg_synth_job_hash(tg_context *ctx, const char *identity_path, const tg_identity *identity,
+                            const tg_synth_options *options, char out[33]);
+
+/* ---- parts -------------------------------------------------------------------------------- */
+
+/* Joins the parts of one clip (portrait.part), in any order, with the sound of `audio` (NULL =
+ * none) from start_s on. TG_EINPUT: not parts, of different jobs, one missing or twice. */
+tg_status tg_clip_concat(tg_context *ctx, const char *const *parts, int count, const char *path,
+                         const char *audio, double start_s, double duration_s, bool overwrite,
+                         int64_t *frames);
+
 /* ---- verify ------------------------------------------------------------------------------ */
 
 typedef struct {

@@ -299,6 +299,23 @@ void tg_image_free(tg_image *image);
  * the caller ignores SIGPIPE.
  */
 typedef struct tg_sink tg_sink;
+/* What an output says about its origin, besides that it is synthetic. */
+typedef struct {
+    const char *identity; /* name of the person, NULL = not told */
+    const char *job;      /* 32 hex digits, NULL = not told */
+    uint64_t seed;
+    int64_t first, end,
+        frames; /* a part of a clip: [first, end) of so many; frames 0 = all of it */
+} tg_provenance;
+typedef struct {
+    bool synthetic; /* IPTC digital source type trainedAlgorithmicMedia */
+    char program[64], identity[128], job[33], frame_hash[33]; /* "" = not told */
+    uint64_t seed;
+    int64_t first, end, frames; /* frames 0: no part */
+} tg_provenance_found;
+/* Of MP4 and MOV files (XMP in a top-level uuid box), of Matroska less (tags). Nothing found is no
+ * failure. TG_EINPUT: not a readable file. */
+tg_status tg_provenance_read(tg_context *ctx, const char *path, tg_provenance_found *out);
 /* Called once when the whole output is on the disk under its temporary name, right before it gets
  * its own: a status other than TG_OK drops it. */
 typedef tg_status tg_sink_ready_fn(tg_context *ctx, void *user, const char *temporary,
@@ -312,7 +329,12 @@ typedef struct {
     double audio_duration_s; /* <= 0: to the end */
     int crf;                 /* 0 = default 18 */
     bool overwrite;          /* false: an existing output is TG_EUSAGE */
-    tg_sink_ready_fn *ready; /* or NULL; for outputs that are one file */
+    /* frames of a GOP that stands alone, so that parts cut on this grid can be joined without
+     * encoding again; 0 = GOPs of 5 s that share their bits */
+    int gop;
+    int64_t first_number;            /* of the first frame, in names of sequences and in framemd5 */
+    const tg_provenance *provenance; /* borrowed; NULL = nothing is said */
+    tg_sink_ready_fn *ready;         /* or NULL; for outputs that are one file */
     void *ready_user;
 } tg_sink_options;
 tg_status tg_sink_open(tg_context *ctx, const char *path, const tg_sink_options *options,
@@ -325,6 +347,12 @@ tg_status tg_sink_finish(tg_context *ctx, tg_sink **sink);
 void tg_sink_abort(tg_sink **sink);
 /* The frame hash: MD5 over the RGB (RGBA) bytes of all frames written so far, 32 hex digits. */
 void tg_sink_frame_hash(const tg_sink *sink, char out[33]);
+/* Joins movies whose pictures were encoded alike (the parts of one clip) without encoding again,
+ * and encodes the sound of options->audio_path, all in the order given. Only the sound,
+ * `overwrite`, `provenance` and `ready` of the options are used. *frames = pictures in all.
+ * TG_EINPUT: a part that is no movie or does not fit the first. */
+tg_status tg_movie_join(tg_context *ctx, const char *const *parts, int count, const char *path,
+                        const tg_sink_options *options, int64_t *frames);
 /* Name of the encoder in use ("libx264", "mpeg4", ...), for doctor and notes. */
 const char *tg_video_encoder_name(void);
 /* Decodes a video's frames one by one (for eval): TG_OK and *done=true at the end. */

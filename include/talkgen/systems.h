@@ -190,6 +190,8 @@ void tg_pose_source_at(const tg_pose_source *source, int64_t frame, float c2w[16
 
 /* ---- synthesis ---------------------------------------------------------------------------- */
 
+enum { TG_PART_GOP = 50 }; /* frames, 2 s */
+
 typedef struct {
     const char *output;
     int width, height; /* 0 = as recorded; the aspect of the recording */
@@ -203,7 +205,14 @@ typedef struct {
     const char *torso_features; /* logits of a vanilla torso that hears, for a head that does not */
     int crf;
     bool overwrite;
-    const char *pose_out;    /* .npy of the poses used, or NULL */
+    const char *pose_out; /* .npy of the poses used, or NULL */
+    /* A part of the clip for tg_movie_join: frames [first, end), end 0 = to its end, without sound;
+     * in movies on the grid of TG_PART_GOP. Everything before it is heard, not painted, so that the
+     * frames are those of the whole. */
+    bool part;
+    int64_t first, end;
+    const char *job;         /* what the output says of itself: 32 hex digits, NULL = nothing */
+    uint64_t seed;           /* the same; tg_synthesize fills it in */
     tg_sink_ready_fn *ready; /* as tg_sink_options has it */
     void *ready_user;
 } tg_portrait_options;

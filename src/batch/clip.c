@@ -138,6 +138,7 @@ static tg_status render(tg_batch_worker *w, tg_job *job) {
     tg_status s = make_folder(ctx, job);
     if (s == TG_OK)
         s = tg_job_identify(ctx, job);
+    job->synth.portrait.job = job->job;
     job->synth.portrait.ready = on_ready;
     job->synth.portrait.ready_user = w;
     for (w->attempts = 1; s == TG_OK; w->attempts++) {

@@ -18,11 +18,11 @@ static bool is_file_background(const char *background) {
 
 /* Everything but the files' contents, in one fixed order. Paths are left out: a moved file is the
  * same job. The kind of output belongs to it, the rest of its name does not. */
-static tg_status describe(tg_context *ctx, tg_job *job) {
+static tg_status describe(tg_context *ctx, tg_job *job, const char *out) {
     const tg_motion_options *m = &job->synth.motion;
     const tg_portrait_options *p = &job->synth.portrait;
     char kind[16] = "";
-    const char *dot = strrchr(job->clip->out, '.');
+    const char *dot = strrchr(out, '.');
     for (size_t i = 0; dot && dot[i] && i + 1 < sizeof kind; i++)
         kind[i] = (char)tolower((unsigned char)dot[i]);
     snprintf(job->params_text, sizeof job->params_text,
@@ -78,7 +78,7 @@ tg_status tg_job_open(tg_context *ctx, const tg_batch_options *o, tg_models *mod
     p->overwrite = true; /* what may not be replaced never comes so far */
     p->pose = clip->pose ? clip->pose : p->pose;
     p->background = clip->background ? clip->background : p->background;
-    tg_status s = describe(ctx, job);
+    tg_status s = describe(ctx, job, clip->out);
     if (s == TG_OK)
         s = add_input(ctx, job, TG_IN_AUDIO, clip->audio);
     if (s == TG_OK && is_file_pose(p->pose))
@@ -165,4 +165,54 @@ tg_status tg_job_look(tg_context *ctx, tg_job *job, tg_record *r, tg_job_state *
         return look_at_output(ctx, job, r, &st, state);
     *state = TG_JOB_FAILED;
     return TG_OK;
+}
+
+/* Files that only talkgen synth takes. */
+static tg_status add_extra(tg_context *ctx, const char *name, const char *path, tg_job *job) {
+    char md5[33];
+    if (!path)
+        return TG_OK;
+    tg_status s = tg_file_md5(ctx, path, md5);
+    size_t used = strlen(job->params_text);
+    if (s == TG_OK)
+        snprintf(job->params_text + used, sizeof job->params_text - used, " %s=%s", name, md5);
+    return s;
+}
+
+tg_status tg_synth_job_hash(tg_context *ctx, const char *identity_path, const tg_identity *identity,
+                            const tg_synth_options *o, char out[33]) {
+    tg_job *job = tg_calloc(sizeof *job);
+    if (!job)
+        return tg_fail(ctx, TG_ENOMEM, "out of memory for a job");
+    job->synth = *o;
+    tg_status s = describe(ctx, job, o->portrait.output);
+    if (s == TG_OK)
+        s = add_extra(ctx, "features", o->motion.features, job);
+    if (s == TG_OK)
+        s = add_extra(ctx, "latent", o->motion.latent, job);
+    if (s == TG_OK)
+        s = add_extra(ctx, "torso", o->portrait.torso_features, job);
+    if (s == TG_OK)
+        s = tg_md5_bytes(ctx, job->params_text, strlen(job->params_text), job->params);
+    if (s == TG_OK && o->motion.audio)
+        s = add_input(ctx, job, TG_IN_AUDIO, o->motion.audio);
+    if (s == TG_OK && is_file_pose(o->portrait.pose))
+        s = add_input(ctx, job, TG_IN_POSE, o->portrait.pose);
+    if (s == TG_OK && is_file_background(o->portrait.background) &&
+        strcmp(o->portrait.background, "transparent") != 0)
+        s = add_input(ctx, job, TG_IN_BACKGROUND, o->portrait.background);
+    const char *models[2] = {identity_path, identity->voice_path};
+    for (int i = 0; s == TG_OK && i < 2; i++) {
+        tg_job_file *in = &job->input[TG_IN_IDENTITY + i];
+        if (!models[i][0])
+            continue;
+        in->path = strdup(models[i]);
+        s = in->path ? tg_model_look(ctx, in) : tg_fail(ctx, TG_ENOMEM, "out of memory for a job");
+    }
+    if (s == TG_OK)
+        s = tg_job_identify(ctx, job);
+    memcpy(out, job->job, sizeof job->job);
+    tg_job_close(job);
+    tg_free(job);
+    return s;
 }

@@ -234,6 +234,24 @@ tg_status cmd_batch(tg_context *ctx, const cli_args *args) {
     return s;
 }
 
+/* ---- concat ---- */
+
+tg_status cmd_concat(tg_context *ctx, const cli_args *args) {
+    int64_t frames;
+    if (args->word_count < 1)
+        return tg_fail(ctx, TG_EUSAGE,
+                       "no parts\n  expected: the files that talkgen --frames A:B made\n"
+                       "  try: talkgen concat part-*.mp4 --audio a.wav -o out.mp4");
+    tg_status s = cli_need(ctx, args->output, "output", "the output");
+    if (s == TG_OK)
+        s = tg_clip_concat(ctx, args->words, args->word_count, args->output, args->audio,
+                           args->start_s, args->duration_s, args->overwrite, &frames);
+    if (s == TG_OK)
+        printf("%s: %.2f s, %lld frames of %d parts%s\n", args->output, (double)frames / 25,
+               (long long)frames, args->word_count, args->audio ? "" : ", silent");
+    return s;
+}
+
 /* ---- verify ---- */
 
 typedef struct {

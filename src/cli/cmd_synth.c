@@ -1,6 +1,7 @@
 /* talkgen synth: audio and a person to a video. */
 #include "cli/commands.h"
 #include "cli/portrait.h"
+#include "talkgen/batch.h"
 
 #include <stdio.h>
 
@@ -21,6 +22,10 @@ tg_status cmd_synth(tg_context *ctx, const cli_args *args) {
     /* features instead of hearing leave an audio-driven person nothing to do before the renderer */
     if (s == TG_OK && !(args->features && tg_identity_hears(person)))
         s = tg_identity_open_voice(ctx, person, args->encoder);
+    char job[33];
+    if (s == TG_OK)
+        s = tg_synth_job_hash(ctx, args->identity, person, &options, job);
+    options.portrait.job = job;
     tg_synth_report report;
     if (s == TG_OK)
         s = tg_synthesize(ctx, person, &options, &report);

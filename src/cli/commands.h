@@ -6,6 +6,7 @@
 
 tg_status cmd_synth(tg_context *ctx, const cli_args *args);
 tg_status cmd_batch(tg_context *ctx, const cli_args *args);
+tg_status cmd_concat(tg_context *ctx, const cli_args *args);
 tg_status cmd_verify(tg_context *ctx, const cli_args *args);
 tg_status cmd_features(tg_context *ctx, const cli_args *args);
 tg_status cmd_motion(tg_context *ctx, const cli_args *args);

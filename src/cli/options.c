@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum { TEXT, FLAG, SIZE, COUNT, SEED, SECONDS, REAL } value_kind;
+typedef enum { TEXT, FLAG, SIZE, COUNT, SEED, SECONDS, REAL, FRAMES } value_kind;
 
 typedef struct {
     const char *name;
@@ -119,7 +119,8 @@ static const option table[] = {
      "voices that ordinary corpora never use"},
     {"seconds", 0, SECONDS, AT(seconds), 0, 0, "TIME", "length of the recording"},
     {"hours", 0, REAL, AT(hours), 0, 1000, "X", "size of the corpus"},
-    {"frames", 0, COUNT, AT(frames), 0, 10000000, "N", "number of frames"},
+    {"frames", 0, FRAMES, AT(frames), 0, 0, "N|A:B",
+     "number of frames; in synth and render only frames A to B-1, for talkgen concat"},
     {"phones", 0, TEXT, AT(phones), 0, 0, "FILE.json",
      "phones of the audio: [[name, start_s, end_s], ...]"},
     {"video", 0, TEXT, AT(video), 0, 0, "FILE", "video to measure"},
@@ -313,6 +314,24 @@ static tg_status set_value(tg_context *ctx, const option *o, const char *value, 
         if (s < 0)
             return bad_value(ctx, o, value, "a time: seconds, or 90s, 30m, 2h, 1:30", "10s");
         *(double *)field = s;
+        return TG_OK;
+    }
+    case FRAMES: {
+        long long a = 0, b = 0;
+        int used = 0;
+        if (sscanf(value, "%9lld:%9lld%n", &a, &b, &used) == 2 && !value[used] && a >= 0 && b > a) {
+        } else if (sscanf(value, "%9lld:%n", &a, &used) == 1 && used > 0 && !value[used] &&
+                   a >= 0) {
+            b = 0;
+        } else if (sscanf(value, "%9lld%n", &b, &used) == 1 && !value[used] && b >= 0) {
+            args->frames = (int)b;
+            return TG_OK;
+        } else {
+            return bad_value(ctx, o, value, "a number of frames, or A:B with A below B", "0:500");
+        }
+        args->frames_part = true;
+        args->frames_first = a;
+        args->frames_end = b;
         return TG_OK;
     }
     case REAL: {

@@ -30,7 +30,9 @@ typedef struct cli_args {
     /* studio */
     const char *actor, *character, *speaker, *viseme;
     double seconds, hours;
-    int frames;
+    int frames; /* a number, or with frames_part a range; end 0 = to the end */
+    bool frames_part;
+    int64_t frames_first, frames_end;
     bool logits, frames25;      /* features */
     bool check;                 /* info */
     const char *only, *against; /* bench */
@@ -46,7 +48,7 @@ typedef struct cli_args {
     double job_timeout_s, grace_s;
     bool skip_bad_lines, dry_run;
     /* arguments that are no options */
-    const char *words[16];
+    const char *words[4096];
     int word_count;
 } cli_args;
 

@@ -46,7 +46,10 @@ tg_status cli_portrait_options(tg_context *ctx, const cli_args *args, tg_portrai
                                  .pose_smooth = args->pose_smooth,
                                  .eye_area = (float)args->eye_area,
                                  .eye_smooth = args->eye_smooth,
-                                 .torso_features = args->torso_features};
+                                 .torso_features = args->torso_features,
+                                 .part = args->frames_part,
+                                 .first = args->frames_first,
+                                 .end = args->frames_end};
     if (strcmp(args->march, "reference") == 0)
         out->march = TG_MARCH_REFERENCE;
     else if (strcmp(args->march, "exhaustive") == 0)
@@ -56,6 +59,11 @@ tg_status cli_portrait_options(tg_context *ctx, const cli_args *args, tg_portrai
                        "--march '%s' is not known\n  expected: fast, reference or exhaustive\n"
                        "  try: --march fast",
                        args->march);
+    if (args->frames > 0)
+        return tg_fail(ctx, TG_EUSAGE,
+                       "--frames %d: which frames?\n  expected: A:B, the first and the one behind "
+                       "the last\n  try: --frames 0:%d",
+                       args->frames, args->frames);
     if (args->fps != 25)
         return tg_fail(ctx, TG_EUSAGE,
                        "--fps %g is not available\n  expected: 25\n  try: leave --fps out",

@@ -1,6 +1,7 @@
 /* Pictures through stb: PNG and JPEG, 8 bits per channel. */
 #include "talkgen/io.h"
 #include "io/files.h"
+#include "io/provenance.h"
 
 #include <limits.h>
 #include <stb_image.h>
@@ -151,6 +152,53 @@ tg_status tg_image_encode_png(tg_context *ctx, int width, int height, int channe
     tg_status status = encode(ctx, "PNG", true, width, height, channels, data, &b);
     *out = b.data;
     *bytes = b.used;
+    return status;
+}
+
+/* CRC-32 of PNG chunks (ISO 3309), bit by bit: a kilobyte for each picture. */
+static uint32_t crc(const uint8_t *data, size_t bytes) {
+    uint32_t c = 0xffffffffu;
+    for (size_t i = 0; i < bytes; i++) {
+        c ^= data[i];
+        for (int k = 0; k < 8; k++) {
+            c = c >> 1 ^ (c & 1 ? 0xedb88320u : 0);
+        }
+    }
+    return ~c;
+}
+
+static void put_u32(uint8_t *out, uint32_t x) {
+    for (int i = 0; i < 4; i++) {
+        out[i] = (uint8_t)(x >> (24 - 8 * i));
+    }
+}
+
+tg_status tg_image_write_png(tg_context *ctx, const char *path, int width, int height, int channels,
+                             const uint8_t *data, const char *xmp) {
+    /* keyword, no compression, no language, no translated keyword */
+    static const char head[] = "iTXtXML:com.adobe.xmp\0\0\0\0";
+    enum { BEFORE = 33, HEAD = sizeof head }; /* signature and IHDR */
+    size_t n = strlen(xmp), chunk = 4 + HEAD + n + 4;
+    buffer b;
+    tg_status status = encode(ctx, path, true, width, height, channels, data, &b);
+    if (status != TG_OK) {
+        return status;
+    }
+    uint8_t *all = tg_alloc(b.used + chunk);
+    if (all) {
+        uint8_t *at = all + BEFORE;
+        memcpy(all, b.data, BEFORE);
+        put_u32(at, (uint32_t)(HEAD - 4 + n));
+        memcpy(at + 4, head, HEAD);
+        memcpy(at + 4 + HEAD, xmp, n);
+        put_u32(at + 4 + HEAD + n, crc(at + 4, HEAD + n));
+        memcpy(at + chunk, b.data + BEFORE, b.used - BEFORE);
+        status = tg_file_write(ctx, path, all, b.used + chunk);
+    } else {
+        status = tg_fail(ctx, TG_ENOMEM, "%s: not enough memory to encode it", path);
+    }
+    tg_free(all);
+    tg_free(b.data);
     return status;
 }
 

@@ -2,6 +2,7 @@
 #include "io/video_sink.h"
 #include "io/files.h"
 #include "io/md5.h"
+#include "io/provenance.h"
 #include "io/video_color.h"
 
 #include <errno.h>
@@ -128,7 +129,7 @@ const tg_sink_kind tg_sink_y4m = {y4m_open, y4m_write, y4m_finish, y4m_drop};
 typedef struct {
     tg_temp temp;
     size_t frame_bytes;
-    int64_t frames;
+    int64_t number;
 } framemd5;
 
 static tg_status framemd5_open(tg_context *ctx, const char *path, const tg_sink_options *o,
@@ -138,6 +139,7 @@ static tg_status framemd5_open(tg_context *ctx, const char *path, const tg_sink_
         return tg_fail(ctx, TG_ENOMEM, "%s: not enough memory to open it", path);
     }
     s->frame_bytes = (size_t)o->width * (size_t)o->height * 3;
+    s->number = o->first_number;
     tg_status status = tg_temp_open(ctx, path, &s->temp);
     if (status != TG_OK) {
         tg_free(s);
@@ -145,6 +147,7 @@ static tg_status framemd5_open(tg_context *ctx, const char *path, const tg_sink_
     }
     status = write_text(ctx, &s->temp,
                         "#format: frame checksums\n#version: 2\n#hash: MD5\n#software: talkgen\n"
+                        "#digitalsourcetype: trainedAlgorithmicMedia\n"
                         "#tb 0: %d/%d\n#media_type 0: video\n#codec_id 0: rawvideo\n"
                         "#dimensions 0: %dx%d\n#sar 0: 1/1\n"
                         "#stream#, dts,        pts, duration,     size, hash\n",
@@ -168,7 +171,7 @@ static tg_status framemd5_write(tg_context *ctx, void *state, const uint8_t *rgb
     tg_md5_add(md5, rgb, s->frame_bytes);
     tg_md5_digest(md5, digest);
     tg_md5_destroy(&md5);
-    int64_t n = s->frames++;
+    int64_t n = s->number++;
     return write_text(ctx, &s->temp, "0, %10" PRId64 ", %10" PRId64 ", %8d, %8zu, %s\n", n, n, 1,
                       s->frame_bytes, digest);
 }
@@ -197,7 +200,8 @@ typedef struct {
     char pattern[PATH_MAX];
     int width, height, channels;
     bool overwrite;
-    int64_t frames;
+    int64_t first, frames; /* number of the first one; how many */
+    char *xmp;             /* or NULL */
 } sequence;
 
 bool tg_sequence_name(const char *pattern, int64_t number, char *out, size_t size) {
@@ -235,7 +239,7 @@ bool tg_sequence_name(const char *pattern, int64_t number, char *out, size_t siz
 static const char pending[] = ".part.png";
 
 static void pending_name(const sequence *s, int64_t number, char out[PATH_MAX]) {
-    if (tg_sequence_name(s->pattern, number, out, PATH_MAX - sizeof pending)) {
+    if (tg_sequence_name(s->pattern, s->first + number, out, PATH_MAX - sizeof pending)) {
         strcat(out, pending);
     } else {
         out[0] = '\0';
@@ -246,7 +250,8 @@ static tg_status sequence_open(tg_context *ctx, const char *path, const tg_sink_
                                void **state) {
     char first[PATH_MAX];
     size_t length = strlen(path);
-    if (!tg_sequence_name(path, 0, first, sizeof first - sizeof pending) || length >= PATH_MAX) {
+    if (!tg_sequence_name(path, o->first_number, first, sizeof first - sizeof pending) ||
+        length >= PATH_MAX) {
         return tg_fail(ctx, TG_EUSAGE,
                        "%s: not the name of a sequence\n"
                        "  expected: one number in the name, such as %%d or %%05d\n"
@@ -272,6 +277,11 @@ static tg_status sequence_open(tg_context *ctx, const char *path, const tg_sink_
     s->height = o->height;
     s->channels = o->channels;
     s->overwrite = o->overwrite;
+    s->first = o->first_number;
+    if (o->provenance && !(s->xmp = tg_provenance_xmp(o->provenance, ""))) {
+        tg_free(s);
+        return tg_fail(ctx, TG_ENOMEM, "%s: not enough memory to open it", path);
+    }
     *state = s;
     return TG_OK;
 }
@@ -279,12 +289,14 @@ static tg_status sequence_open(tg_context *ctx, const char *path, const tg_sink_
 static tg_status sequence_write(tg_context *ctx, void *state, const uint8_t *rgb) {
     sequence *s = state;
     char name[PATH_MAX];
-    if (!s->overwrite && tg_sequence_name(s->pattern, s->frames, name, sizeof name) &&
+    if (!s->overwrite && tg_sequence_name(s->pattern, s->first + s->frames, name, sizeof name) &&
         tg_file_exists(name)) {
         return tg_output_exists(ctx, name);
     }
     pending_name(s, s->frames, name);
-    tg_status status = tg_image_write(ctx, name, s->width, s->height, s->channels, rgb);
+    tg_status status =
+        s->xmp ? tg_image_write_png(ctx, name, s->width, s->height, s->channels, rgb, s->xmp)
+               : tg_image_write(ctx, name, s->width, s->height, s->channels, rgb);
     s->frames += status == TG_OK;
     return status;
 }
@@ -296,6 +308,7 @@ static void sequence_drop(void *state) {
         pending_name(s, i, name);
         unlink(name);
     }
+    tg_free(s->xmp);
     tg_free(s);
 }
 
@@ -305,10 +318,10 @@ static tg_status sequence_finish(tg_context *ctx, void *state, const tg_sink_end
     char from[PATH_MAX], to[PATH_MAX];
     for (int64_t i = 0; i < s->frames; i++) {
         pending_name(s, i, from);
-        if (!tg_sequence_name(s->pattern, i, to, sizeof to) || rename(from, to) != 0) {
+        if (!tg_sequence_name(s->pattern, s->first + i, to, sizeof to) || rename(from, to) != 0) {
             int error = errno;
             for (int64_t k = 0; k < i; k++) {
-                tg_sequence_name(s->pattern, k, to, sizeof to);
+                tg_sequence_name(s->pattern, s->first + k, to, sizeof to);
                 unlink(to);
             }
             tg_status status = tg_write_failed(ctx, s->pattern, error);
@@ -316,6 +329,7 @@ static tg_status sequence_finish(tg_context *ctx, void *state, const tg_sink_end
             return status;
         }
     }
+    tg_free(s->xmp);
     tg_free(s);
     return TG_OK;
 }

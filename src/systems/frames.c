@@ -97,6 +97,9 @@ tg_status tg_frames_open(tg_context *ctx, const tg_frames_options *o, tg_frames 
                              .audio_start_s = o->start_s,
                              .audio_duration_s = o->duration_s,
                              .crf = o->crf,
+                             .gop = o->gop,
+                             .first_number = o->first_number,
+                             .provenance = o->provenance,
                              .ready = o->ready,
                              .ready_user = o->ready_user,
                              .overwrite = o->overwrite};

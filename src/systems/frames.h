@@ -14,6 +14,9 @@ typedef struct {
     int crf;
     const char *audio; /* muxed, or NULL */
     double start_s, duration_s;
+    int gop; /* as tg_sink_options */
+    int64_t first_number;
+    const tg_provenance *provenance;
     tg_sink_ready_fn *ready; /* or NULL */
     void *ready_user;
 } tg_frames_options;

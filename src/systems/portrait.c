@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static const float EYES_OPEN = 0.25f; /* percent of the picture, RAD-NeRF's usual value */
 
@@ -16,7 +17,9 @@ typedef struct {
     tg_pose_source *poses;
     tg_frames *frames;
     uint8_t *background;
-    float *pose_rows; /* all poses, for pose_out */
+    float *pose_rows;   /* all poses, for pose_out */
+    int64_t first, end; /* frames to be painted */
+    tg_provenance origin;
 } portrait;
 
 static void portrait_close(portrait *p) {
@@ -90,6 +93,46 @@ static tg_status check_smooth(tg_context *ctx, const tg_portrait_options *o) {
                    o->eye_smooth, TG_MAX_SMOOTH);
 }
 
+static bool is_movie(const char *path) {
+    static const char *const ends[] = {".mp4", ".m4v", ".mov", ".mkv"};
+    size_t n = strlen(path);
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (n > 4 && strcasecmp(path + n - 4, ends[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Which frames, and what they say of themselves. */
+static tg_status cut(tg_context *ctx, const tg_identity *id, const tg_portrait_options *o,
+                     int64_t count, portrait *p) {
+    p->end = count;
+    p->origin = (tg_provenance){.identity = id->name, .job = o->job, .seed = o->seed};
+    if (!o->part)
+        return TG_OK;
+    p->first = o->first;
+    if (o->end > 0 && o->end < count)
+        p->end = o->end;
+    p->origin.first = p->first;
+    p->origin.end = p->end;
+    p->origin.frames = count;
+    if (p->first < 0 || p->first >= p->end)
+        return tg_fail(ctx, TG_EUSAGE,
+                       "--frames %lld:%lld: the clip has frames 0 to %lld\n"
+                       "  expected: A:B with 0 <= A < B\n  try: --frames 0:%lld",
+                       (long long)o->first, (long long)o->end, (long long)count - 1,
+                       (long long)count);
+    if (is_movie(o->output) &&
+        (p->first % TG_PART_GOP != 0 || (p->end < count && p->end % TG_PART_GOP != 0)))
+        return tg_fail(ctx, TG_EUSAGE,
+                       "--frames %lld:%lld cuts inside a group of pictures\n"
+                       "  expected: multiples of %d, so that parts can be joined\n"
+                       "  try: --frames %lld:%lld",
+                       (long long)p->first, (long long)p->end, TG_PART_GOP,
+                       (long long)(p->first / TG_PART_GOP * TG_PART_GOP),
+                       (long long)((p->end + TG_PART_GOP - 1) / TG_PART_GOP * TG_PART_GOP));
+    return TG_OK;
+}
+
 static tg_status portrait_open(tg_context *ctx, const tg_identity *id, int64_t count,
                                const tg_portrait_options *o, const char *audio, double start_s,
                                double duration_s, portrait *p) {
@@ -97,6 +140,9 @@ static tg_status portrait_open(tg_context *ctx, const tg_identity *id, int64_t c
     tg_status s = tg_portrait_camera(ctx, id, o, &size);
     if (s == TG_OK)
         s = check_smooth(ctx, o);
+    if (s == TG_OK)
+        s = cut(ctx, id, o, count, p);
+    count = p->end - p->first;
     if (s == TG_OK) /* features are of the whole audio */
         s = open_torso(ctx, id, o->torso_features, (int64_t)llround(25 * start_s), p);
     if (s == TG_OK && o->pose_out &&
@@ -115,7 +161,10 @@ static tg_status portrait_open(tg_context *ctx, const tg_identity *id, int64_t c
                            .background = p->background,
                            .overwrite = o->overwrite,
                            .crf = o->crf,
-                           .audio = audio,
+                           .audio = o->part ? NULL : audio,
+                           .gop = o->part ? TG_PART_GOP : 0,
+                           .first_number = p->first,
+                           .provenance = &p->origin,
                            .start_s = start_s,
                            .duration_s = duration_s,
                            .ready = o->ready,
@@ -144,10 +193,11 @@ static float eye_area(const tg_identity *id, const tg_portrait_options *o, int64
 }
 
 static tg_status render_frames(tg_context *ctx, const tg_identity *id, const tg_portrait_options *o,
-                               portrait *p, int64_t count, tg_synth_report *report) {
+                               portrait *p, tg_synth_report *report) {
+    const int64_t count = p->end - p->first;
     tg_progress(ctx, "render", 0, (double)count, NULL);
     tg_status s = TG_OK;
-    for (int64_t i = 0; s == TG_OK && i < count; i++) {
+    for (int64_t i = 0; s == TG_OK && i < p->end; i++) {
         const float *windows = NULL, *torso = NULL;
         const double began = tg_now_s();
         s = tg_condition_next(ctx, p->condition, &windows);
@@ -157,10 +207,14 @@ static tg_status render_frames(tg_context *ctx, const tg_identity *id, const tg_
             s = tg_cancelled(ctx);
         if (s != TG_OK)
             break;
+        if (i < p->first) { /* heard, as what follows depends on it */
+            report->motion_s += tg_now_s() - began;
+            continue;
+        }
         float c2w[16];
         tg_pose_source_at(p->poses, i, c2w);
         if (p->pose_rows)
-            memcpy(p->pose_rows + 16 * i, c2w, sizeof c2w);
+            memcpy(p->pose_rows + 16 * (i - p->first), c2w, sizeof c2w);
         const double heard = tg_now_s();
         tg_picture picture = tg_frames_next(p->frames);
         s = tg_painter_frame(ctx, p->painter, windows, torso, eye_area(id, o, i), c2w, &picture);
@@ -170,7 +224,7 @@ static tg_status render_frames(tg_context *ctx, const tg_identity *id, const tg_
         report->motion_s += heard - began;
         report->render_s += painted - heard;
         report->encode_s += tg_now_s() - painted;
-        tg_progress(ctx, "render", (double)(i + 1), (double)count, NULL);
+        tg_progress(ctx, "render", (double)(i + 1 - p->first), (double)count, NULL);
     }
     return s == TG_OK ? tg_frames_wait(ctx, p->frames) : s;
 }
@@ -181,12 +235,13 @@ tg_status tg_portrait_render(tg_context *ctx, const tg_identity *id, tg_conditio
     double began = tg_now_s();
     int64_t count = tg_condition_frames(condition);
     memset(report, 0, sizeof *report);
-    report->frames = count;
-    report->audio_s = (double)count / 25;
     portrait p = {.condition = condition};
     tg_status s = portrait_open(ctx, id, count, o, audio, start_s, duration_s, &p);
+    count = p.end - p.first;
+    report->frames = count;
+    report->audio_s = (double)count / 25;
     if (s == TG_OK)
-        s = render_frames(ctx, id, o, &p, count, report);
+        s = render_frames(ctx, id, o, &p, report);
     if (s == TG_OK && o->pose_out)
         s = tg_npy_write(ctx, o->pose_out, 3, (int64_t[]){count, 4, 4}, p.pose_rows);
     if (s == TG_OK)

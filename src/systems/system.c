@@ -25,7 +25,9 @@ tg_synth_options tg_synth_defaults(void) {
 tg_status tg_synthesize(tg_context *ctx, const tg_identity *identity,
                         const tg_synth_options *options, tg_synth_report *report) {
     double began = tg_now_s();
-    tg_status s = systems[identity->system].synthesize(ctx, identity, options, report);
+    tg_synth_options o = *options;
+    o.portrait.seed = o.motion.seed;
+    tg_status s = systems[identity->system].synthesize(ctx, identity, &o, report);
     report->wall_s = tg_now_s() - began;
     return s;
 }
