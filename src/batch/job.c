@@ -8,8 +8,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* As the systems tell words from files. */
 static bool is_file_pose(const char *pose) {
-    return strcmp(pose, "replay") != 0 && strcmp(pose, "still") != 0 && strcmp(pose, "orbit") != 0;
+    return strchr(pose, '.') || strchr(pose, '/');
 }
 
 static bool is_file_background(const char *background) {
