@@ -4,7 +4,7 @@
 
 small="--size 32x32"
 for i in 0 1 2 3 4 5 6 7; do
-    ffmpeg -loglevel error -y -ss $i -i "$speech" -t 0.12 a$i.wav
+    ffmpeg -nostdin -loglevel error -y -ss $i -i "$speech" -t 0.12 a$i.wav
     echo "{\"id\": \"c$i\", \"audio\": \"a$i.wav\", \"tags\": {\"n\": $i}}"
 done >jobs.jsonl
 
@@ -256,7 +256,7 @@ hashes two.jsonl | cmp -s - want.txt || tell "hashes of the second of two runs"
 absent
 
 # ---- signals: what is under way is abandoned or finished, exit 75 or 130, and the rest comes later
-ffmpeg -loglevel error -y -i "$speech" -t 8 long.wav
+ffmpeg -nostdin -loglevel error -y -i "$speech" -t 8 long.wav
 for i in 0 1 2 3; do
     echo "{\"id\": \"l$i\", \"audio\": \"long.wav\", \"duration_s\": 8}"
 done >long.jsonl

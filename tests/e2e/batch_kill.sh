@@ -5,7 +5,7 @@
 small="--size 32x32"
 clips=24
 for i in $(seq $clips); do
-    [ -s a$((i % 6)).wav ] || ffmpeg -loglevel error -y -ss $((i % 6)) -i "$speech" -t 0.4 a$((i % 6)).wav
+    [ -s a$((i % 6)).wav ] || ffmpeg -nostdin -loglevel error -y -ss $((i % 6)) -i "$speech" -t 0.4 a$((i % 6)).wav
     echo "{\"id\": \"k$i\", \"audio\": \"a$((i % 6)).wav\"}"
 done >jobs.jsonl
 hashes() {

@@ -7,12 +7,12 @@ run() {
     "$talkgen" "$@" --progress never >out.txt 2>err.txt || tell "failed: $* ($(head -n 3 err.txt))"
 }
 decoded() { # hash of the decoded pictures
-    ffmpeg -loglevel error -i "$1" -map 0:v -f framemd5 - | grep -v '^#' | md5sum | cut -d' ' -f1
+    ffmpeg -nostdin -loglevel error -i "$1" -map 0:v -f framemd5 - | grep -v '^#' | md5sum | cut -d' ' -f1
 }
 equal() {
     [ "$1" = "$2" ] || tell "$3: '$1' instead of '$2'"
 }
-ffmpeg -loglevel error -y -i "$speech" -t 5.3 -ar 22050 a.wav
+ffmpeg -nostdin -loglevel error -y -i "$speech" -t 5.3 -ar 22050 a.wav
 
 # ---- parts, rendered in any order, are the whole
 run -a a.wav -i "$person" -o whole.mp4 --frames 0: $small
@@ -25,7 +25,7 @@ equal "$(decoded joined.mp4)" "$(decoded whole.mp4)" "pictures of the joined vid
 run -a a.wav -i "$person" -o plain.mp4 $small
 equal "$(ffprobe -loglevel error -select_streams v -show_entries stream=nb_frames -of csv=p=0 plain.mp4)" 133 frames
 sound() {
-    ffmpeg -loglevel error -i "$1" -map 0:a -f md5 -
+    ffmpeg -nostdin -loglevel error -i "$1" -map 0:a -f md5 -
 }
 equal "$(sound joined.mp4)" "$(sound plain.mp4)" "sound of the joined video"
 for range in 0:50 50:100 100:; do

@@ -138,13 +138,8 @@ static void tells_every_problem(void **state) {
 
 static void refuses_headers(void **state) {
     (void)state;
-    static const char *const texts[] = {"id\na\n",
-                                        "id,audio,id\n",
-                                        "id,audio,other\n",
-                                        "id,\"audio\n",
-                                        "\x7f"
-                                        "ELF\n",
-                                        "id,audio\n"};
+    static const char *const texts[] = {"id\na\n",      "id,audio,id\n", "id,audio,other\n",
+                                        "id,\"audio\n", "\177ELF\n",     "id,audio\n"};
     problems found;
     tg_clip_list clips;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
