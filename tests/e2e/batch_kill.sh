@@ -3,7 +3,8 @@
 . "$(dirname "$0")/common"
 
 small="--size 32x32"
-clips=24
+clips=${TALKGEN_CLIPS:-24} # more of both: a long test
+rounds=${TALKGEN_KILLS:-10}
 for i in $(seq $clips); do
     [ -s a$((i % 6)).wav ] || ffmpeg -nostdin -loglevel error -y -ss $((i % 6)) -i "$speech" -t 0.4 a$((i % 6)).wav
     echo "{\"id\": \"k$i\", \"audio\": \"a$((i % 6)).wav\"}"
@@ -26,14 +27,14 @@ random() { # a whole number below $1
 }
 kills=0
 writing=0
-for round in $(seq 12); do
+for round in $(seq $rounds); do
     "$talkgen" batch --manifest jobs.jsonl -i "$person" --out-dir killed --progress never $small >out.txt 2>err.txt &
     pid=$!
     for _ in $(seq 200); do # it loads, and looks at what is complete
         find killed -name '*.part' 2>/dev/null | grep -q . && break
         sleep 0.05
     done
-    sleep 0.$(random 5)$(random 10)
+    sleep $(random 2).$(random 10)$(random 10)
     kill -STOP $pid 2>/dev/null || break
     find killed -name '*.part' 2>/dev/null | grep -q . && writing=$((writing + 1))
     kill -KILL $pid
