@@ -303,7 +303,7 @@ typedef struct tg_sink tg_sink;
 typedef struct {
     const char *identity; /* name of the person, NULL = not told */
     const char *job;      /* 32 hex digits, NULL = not told */
-    uint64_t seed;
+    uint64_t seed;        /* told with the job */
     int64_t first, end,
         frames; /* a part of a clip: [first, end) of so many; frames 0 = all of it */
 } tg_provenance;

@@ -64,7 +64,11 @@ tg_clip *tg_runner_take(tg_runner *r) {
             return NULL;
         pthread_mutex_lock(&r->source);
         tg_clip *clip = r->source_ended ? NULL : r->stream ? from_stream(r) : from_list(r);
-        r->source_ended = r->source_ended || !clip;
+        if (!clip) {
+            pthread_mutex_lock(&r->lock); /* read under either */
+            r->source_ended = true;
+            pthread_mutex_unlock(&r->lock);
+        }
         pthread_mutex_unlock(&r->source);
         if (clip)
             return clip;

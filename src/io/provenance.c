@@ -43,7 +43,7 @@ static void escape(const char *text, char *out, size_t size) {
 
 char *tg_provenance_xmp(const tg_provenance *p, const char *frame_hash) {
     enum { ROOM = 4096 };
-    char name[512], part[128] = "", job[64] = "", hash[64] = "";
+    char name[512], part[128] = "", job[128] = "", hash[64] = "";
     char *out = tg_alloc(ROOM);
     if (!out)
         return NULL;
@@ -51,8 +51,10 @@ char *tg_provenance_xmp(const tg_provenance *p, const char *frame_hash) {
     if (p->frames > 0)
         snprintf(part, sizeof part, "\n   talkgen:Frames=\"%" PRId64 "-%" PRId64 "/%" PRId64 "\"",
                  p->first, p->end, p->frames);
-    if (p->job && p->job[0])
-        snprintf(job, sizeof job, "\n   talkgen:Job=\"%.32s\"", p->job);
+    if (p->job && p->job[0]) {
+        snprintf(job, sizeof job, "\n   talkgen:Job=\"%.32s\"\n   talkgen:Seed=\"%" PRIu64 "\"",
+                 p->job, p->seed);
+    }
     if (frame_hash[0])
         snprintf(hash, sizeof hash, "\n   talkgen:FrameHash=\"%.32s\"", frame_hash);
     snprintf(out, ROOM,
@@ -66,12 +68,11 @@ char *tg_provenance_xmp(const tg_provenance *p, const char *frame_hash) {
              "   Iptc4xmpExt:DigitalSourceType=\"" TG_DIGITAL_SOURCE "\"\n"
              "   xmp:CreatorTool=\"talkgen %s\"\n"
              "   talkgen:Version=\"%s\"\n"
-             "   talkgen:Identity=\"%s\"\n"
-             "   talkgen:Seed=\"%" PRIu64 "\"%s%s%s/>\n"
+             "   talkgen:Identity=\"%s\"%s%s%s/>\n"
              " </rdf:RDF>\n"
              "</x:xmpmeta>\n"
              "<?xpacket end=\"r\"?>",
-             tg_version(), tg_version(), name, p->seed, job, hash, part);
+             tg_version(), tg_version(), name, job, hash, part);
     return out;
 }
 

@@ -58,6 +58,29 @@ twice=$(sort -u seen.txt | cut -d' ' -f1 | uniq -d)
 "$talkgen" verify --out-dir killed --manifest jobs.jsonl >out.txt 2>err.txt || tell "verify: $(cat out.txt)"
 absent
 
+# ---- a run that waits for another takes over when that one is killed
+ffmpeg -nostdin -loglevel error -y -i "$speech" -t 8 long.wav
+echo '{"id": "long", "audio": "long.wav"}' >one.jsonl
+"$talkgen" batch --manifest one.jsonl -i "$person" --out-dir heir --progress never >out.txt 2>err.txt &
+pid=$!
+for _ in $(seq 200); do
+    find heir -name '*.part' 2>/dev/null | grep -q . && break
+    sleep 0.05
+done
+kill -STOP $pid
+"$talkgen" batch --manifest one.jsonl -i "$person" --out-dir heir --progress never $small >out2.txt 2>err2.txt &
+second=$!
+for _ in $(seq 200); do
+    grep -q 'another run is at' err2.txt && break
+    sleep 0.05
+done
+grep -q 'another run is at' err2.txt || tell "a run that waits does not say so: $(cat err2.txt)"
+kill -KILL $pid
+wait $pid 2>/dev/null
+wait $second || tell "the run that waited: $(cat err2.txt)"
+grep -q '1 rendered' out2.txt || tell "the run that waited: $(cat out2.txt)"
+absent
+
 # ---- a disk that is full at a random byte
 mkdir -p disk
 if mount -t tmpfs -o size=64k tmpfs disk 2>/dev/null; then
