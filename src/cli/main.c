@@ -298,6 +298,17 @@ static tg_status run(tg_context **ctx, int argc, char **argv, cli_progress *prog
     return command->run(*ctx, &args);
 }
 
+/* Where memory ran out in a small place, the message names only that place. */
+static void print_failure(const tg_context *ctx, tg_status s) {
+    const char *message = tg_message(ctx);
+    fprintf(stderr, "talkgen: %s\n", message);
+    if (s == TG_ENOMEM && !strstr(message, "\n  expected"))
+        fprintf(stderr,
+                "  expected: more than the %zu MiB that the process had\n"
+                "  try: fewer threads (-t 1), a smaller --size, or a machine with more memory\n",
+                tg_peak_rss_bytes() >> 20);
+}
+
 int main(int argc, char **argv) {
     tg_context *ctx = tg_context_create(0);
     if (!ctx) {
@@ -323,7 +334,7 @@ int main(int argc, char **argv) {
     else if (s == TG_ESTOPPED)
         fprintf(stderr, "talkgen: stopped; run the same command again to go on\n");
     else if (s != TG_OK)
-        fprintf(stderr, "talkgen: %s\n", tg_message(ctx));
+        print_failure(ctx, s);
     tg_context_destroy(&ctx);
     return tg_exit_code(s);
 }

@@ -10,7 +10,7 @@ enum { LANDMARKS = TG_COND_DIM / 3, MAX_FRAMES = 1 << 22, PATH_SIZE = 1200, LOAD
 static tg_status no_memory(tg_context *ctx, const char *directory) {
     return tg_fail(ctx, TG_ENOMEM,
                    "%s: not enough memory for its pictures\n"
-                   "  expected about 12 bytes per pixel of the recording\n"
+                   "  expected: about 12 bytes per pixel of the recording\n"
                    "  try: fewer frames",
                    directory);
 }

@@ -84,7 +84,7 @@ tg_status tg_nerf_stepper_create(tg_context *ctx, tg_nerf *nerf, int max_rays, n
         status = tg_nerf_field_init(ctx, s->arena, &s->field, nerf);
     if (status == TG_OK && !allocate(s))
         status = tg_fail(ctx, TG_ENOMEM,
-                         "no memory for %d rays per step\n  expected about 5 KB for each\n"
+                         "no memory for %d rays per step\n  expected: about 5 KB for each\n"
                          "  try: fewer rays",
                          max_rays);
     if (status == TG_OK)

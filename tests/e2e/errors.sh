@@ -157,6 +157,7 @@ little() {
 little 350000 "$talkgen" -a "$speech" -i "$person" -o little.mp4
 [ $got = 6 ] || tell "exit $got in 350 MB: $(cat err.txt)"
 grep -q "memory" err.txt || tell "in 350 MB: $(cat err.txt)"
+grep -q '^  expected: ' err.txt && grep -q '^  try: ' err.txt || tell "not three parts in 350 MB: $(cat err.txt)"
 absent little.mp4
 little 350000 "$talkgen" --version
 [ $got = 0 ] || tell "exit $got of --version in 350 MB: $(cat err.txt)"
