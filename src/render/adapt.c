@@ -53,13 +53,23 @@ enum { MIDDLE_POINTS = 16, REST_POINTS = 12, NEAREST = 4 };
 /* What the known rays around a pixel tell. */
 typedef struct {
     const tg_seen *nearest[NEAREST];
-    bool inside;     /* the nearest are in the picture */
-    float contrast;  /* largest difference between the nearest */
-    float weight;    /* least opacity of the nearest */
-    float begin;     /* least of the nearest */
-    float far_begin; /* least of all */
-    bool met;        /* any of them met something */
+    bool inside;    /* the nearest are in the picture */
+    float contrast; /* largest difference between the nearest */
+    float weight;   /* least opacity of the nearest */
+    float begin;    /* least of the nearest */
 } hint;
+
+static float least(float a, float b) {
+    return a < b ? a : b;
+}
+
+static float largest(float a, float b) {
+    return a > b ? a : b;
+}
+
+static const int8_t (*points_of(const pass *p))[2] {
+    return p->phase == MIDDLES ? around_middle : around_rest;
+}
 
 /* Neighbours that differ by less are interpolated between. */
 static float max_contrast(const pass *p) {
@@ -69,37 +79,54 @@ static float max_contrast(const pass *p) {
                                         : middle_distance * contrast;
 }
 
-static void look_around(const pass *p, int row, int col, hint *h) {
+/* A known ray, NULL outside of the picture. */
+static const tg_seen *neighbour(const pass *p, int row, int col, const int8_t offset[2]) {
     const tg_renderer *r = p->r;
-    const int width = r->options.width, height = r->options.height;
-    const int8_t(*around)[2] = p->phase == MIDDLES ? around_middle : around_rest;
-    const int points = p->phase == MIDDLES ? MIDDLE_POINTS : REST_POINTS;
+    const int y = row + offset[0] * p->stride, x = col + offset[1] * p->stride;
+    if (y < 0 || x < 0 || y >= r->options.height || x >= r->options.width) {
+        return NULL;
+    }
+    return &r->seen[(size_t)y * (size_t)r->options.width + (size_t)x];
+}
+
+static void look_around(const pass *p, int row, int col, hint *h) {
     float low[4] = {FLT_MAX, FLT_MAX, FLT_MAX, FLT_MAX};
     float high[4] = {-FLT_MAX, -FLT_MAX, -FLT_MAX, -FLT_MAX};
-    *h = (hint){.inside = true, .weight = FLT_MAX, .begin = FLT_MAX, .far_begin = FLT_MAX};
-    for (int i = 0; i < points; i++) {
-        const int y = row + around[i][0] * p->stride, x = col + around[i][1] * p->stride;
-        if (y < 0 || x < 0 || y >= height || x >= width) {
-            h->inside = h->inside && i >= NEAREST;
+    h->inside = true;
+    h->begin = FLT_MAX;
+    for (int i = 0; i < NEAREST; i++) {
+        const tg_seen *seen = h->nearest[i] = neighbour(p, row, col, points_of(p)[i]);
+        if (seen == NULL) {
+            h->inside = false;
             continue;
         }
-        const tg_seen *seen = &r->seen[(size_t)y * (size_t)width + (size_t)x];
-        h->met = h->met || seen->weight > nothing;
-        h->far_begin = fminf(h->far_begin, seen->begin);
-        if (i < NEAREST) {
-            const float value[4] = {seen->rgb[0], seen->rgb[1], seen->rgb[2], seen->weight};
-            for (int c = 0; c < 4; c++) {
-                low[c] = value[c] < low[c] ? value[c] : low[c];
-                high[c] = value[c] > high[c] ? value[c] : high[c];
-            }
-            h->nearest[i] = seen;
-            h->weight = fminf(h->weight, seen->weight);
-            h->begin = fminf(h->begin, seen->begin);
+        const float value[4] = {seen->rgb[0], seen->rgb[1], seen->rgb[2], seen->weight};
+        for (int c = 0; c < 4; c++) {
+            low[c] = least(low[c], value[c]);
+            high[c] = largest(high[c], value[c]);
+        }
+        h->begin = least(h->begin, seen->begin);
+    }
+    h->weight = low[3];
+    h->contrast = 0.0f;
+    for (int c = 0; c < 4; c++) {
+        h->contrast = largest(h->contrast, high[c] - low[c]);
+    }
+}
+
+/* The wider ring: whether anything was met there, and where the first of it. */
+static bool look_further(const pass *p, int row, int col, float *begin) {
+    const int points = p->phase == MIDDLES ? MIDDLE_POINTS : REST_POINTS;
+    bool met = false;
+    *begin = FLT_MAX;
+    for (int i = 0; i < points; i++) {
+        const tg_seen *seen = neighbour(p, row, col, points_of(p)[i]);
+        if (seen != NULL) {
+            met = met || seen->weight > nothing;
+            *begin = least(*begin, seen->begin);
         }
     }
-    for (int c = 0; c < 4; c++) {
-        h->contrast = fmaxf(h->contrast, high[c] - low[c]);
-    }
+    return met;
 }
 
 static tg_seen interpolate(const hint *h) {
@@ -118,27 +145,30 @@ static tg_seen interpolate(const hint *h) {
  * False: the pixel is known. */
 static bool begin_ray(const pass *p, int row, int col, tg_ray *ray) {
     const tg_renderer *r = p->r;
-    const bool first = p->phase == FIRST;
     tg_seen *seen = &r->seen[(size_t)row * (size_t)r->options.width + (size_t)col];
-    hint h;
-    if (!first) {
+    *seen = (tg_seen){.begin = FLT_MAX};
+    if (tg_skip_empty(&r->skip, row, col)) {
+        return false;
+    }
+    float begin = FLT_MAX;
+    if (p->phase != FIRST) {
+        hint h;
         look_around(p, row, col, &h);
-        if (!h.met) {
-            *seen = (tg_seen){.begin = FLT_MAX};
-            return false;
-        }
         if (h.inside && h.contrast < max_contrast(p)) {
             *seen = interpolate(&h);
+            return false;
+        }
+        if (h.inside && h.weight > solid) {
+            begin = h.begin;
+        } else if (!look_further(p, row, col, &begin)) {
             return false;
         }
     }
     float d[3];
     tg_ray_direction(r, p->rays_d, row, col, d);
     if (!tg_ray_start(r, d, row, col, ray)) {
-        *seen = (tg_seen){.begin = FLT_MAX};
         return false;
     }
-    const float begin = first ? FLT_MAX : h.inside && h.weight > solid ? h.begin : h.far_begin;
     if (begin < FLT_MAX) {
         tg_ray_guess(r, ray, begin - steps_before * r->skip.dt);
     }
@@ -208,23 +238,16 @@ static void torso_tile(const pass *p, tg_worker *w, waiting *q) {
 /* The mean of the nearest neighbours, when all of them show the torso and agree. */
 static bool between(const pass *p, int row, int col, float torso[4]) {
     const tg_renderer *r = p->r;
-    const int width = r->options.width, height = r->options.height;
-    const int8_t(*around)[2] = p->phase == MIDDLES ? around_middle : around_rest;
-    float low[4], high[4], sum[4] = {0};
+    float low[4] = {1, 1, 1, 1}, high[4] = {0}, sum[4] = {0};
     for (int i = 0; i < NEAREST; i++) {
-        const int y = row + around[i][0] * p->stride, x = col + around[i][1] * p->stride;
-        if (y < 0 || x < 0 || y >= height || x >= width) {
-            return false;
-        }
-        const size_t pixel = (size_t)y * (size_t)width + (size_t)x;
-        const tg_seen *seen = &r->seen[pixel];
-        if (!tg_torso_shows(r, pixel, seen->weight)) {
+        const tg_seen *seen = neighbour(p, row, col, points_of(p)[i]);
+        if (seen == NULL || !tg_torso_shows(r, (size_t)(seen - r->seen), seen->weight)) {
             return false;
         }
         for (int c = 0; c < 4; c++) {
             const float value = seen->torso[c];
-            low[c] = i == 0 || value < low[c] ? value : low[c];
-            high[c] = i == 0 || value > high[c] ? value : high[c];
+            low[c] = least(low[c], value);
+            high[c] = largest(high[c], value);
             sum[c] += 0.25f * value;
         }
     }

@@ -131,6 +131,11 @@ void tg_skip_frame(tg_skip *skip, const tg_renderer_options *camera, const float
     }
 }
 
+bool tg_skip_empty(const tg_skip *skip, int row, int column) {
+    const float *range = skip->range[(row / TG_SKIP_TILE) * skip->across + column / TG_SKIP_TILE];
+    return !(range[0] <= range[1]);
+}
+
 bool tg_skip_range(const tg_skip *skip, int row, int column, float near, float far, int32_t *first,
                    int32_t *last) {
     const float *range = skip->range[(row / TG_SKIP_TILE) * skip->across + column / TG_SKIP_TILE];

@@ -31,6 +31,8 @@ void tg_skip_frame(tg_skip *skip, const tg_renderer_options *camera, const float
 /* As tg_march_ray, for steps *step <= k <= last. */
 int tg_skip_march(const tg_skip *skip, const float o[3], const float d[3], float near,
                   int32_t *step, int32_t last, int max, float *xyz, float *delta);
+/* Whether no ray of a pixel's square meets anything. */
+bool tg_skip_empty(const tg_skip *skip, int row, int column);
 /* First and last step of a ray whose pixel is given; false when it meets nothing. */
 bool tg_skip_range(const tg_skip *skip, int row, int column, float near, float far, int32_t *first,
                    int32_t *last);
