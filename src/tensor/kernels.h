@@ -44,7 +44,8 @@ typedef struct {
     double (*dot)(const float *a, const float *b, int64_t n);
     double (*deviation)(const float *x, float mean, int64_t n); /* sum (x - mean)^2 */
     float (*max)(const float *x, int64_t n);                    /* -inf for n = 0 */
-    /* y = exp(scale x - shift), returns the sum of y */
+    /* y = exp(scale x - shift), the argument at most 88; 0 where it would be no normal number.
+     * Returns the sum of y. */
     double (*exp_sum)(const float *x, float scale, float shift, float *y, int64_t n);
     /* dx (+)= scale y (dy - mean); with mean = y . dy the backward of a softmax row */
     void (*softmax_grad)(const float *y, const float *dy, float mean, float scale, float *dx,

@@ -119,6 +119,13 @@ static void functions_at_the_ends(void **state) {
                     y[5] == 0);
         kernels->unary[TG_UNARY_GELU](x, y, 8, 0);
         assert_true(isinf(y[0]) && isnan(y[2]) && y[3] == 0 && y[4] == 1000 && y[5] == 0);
+        const float far[4] = {-13, -13.5f, -INFINITY, 13.5f}; /* Phi(-13) = 6e-39 */
+        kernels->unary[TG_UNARY_GELU](far, y, 4, 0);
+        assert_true(y[0] <= 0 && y[0] > -1e-37f && y[1] == 0 && y[2] == 0 && y[3] == 13.5f);
+        const float low[8] = {0, -87, -88, -1000, -INFINITY, -3e38f, NAN, -1};
+        const double total = kernels->exp_sum(low, 1, 0, y, 8);
+        assert_true(y[0] == 1 && fabs((double)y[1] / exp(-87) - 1) < 3e-7 && y[2] == 0 &&
+                    y[3] == 0 && y[4] == 0 && y[5] == 0 && isnan(y[6]) && isnan(total));
         kernels->unary[TG_UNARY_RELU](x, y, 8, 0);
         assert_true(isinf(y[0]) && y[1] == 0 && isnan(y[2]) && y[3] == 0 && y[5] == 0);
         assert_true(kernels->max(x, 0) == -INFINITY);
