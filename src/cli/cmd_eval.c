@@ -111,7 +111,14 @@ static tg_status eval_lips(tg_context *ctx, const cli_args *args) {
 
 /* The camera and march options of `talkgen synth`; defaults elsewhere. */
 static tg_status portrait_options(tg_context *ctx, const cli_args *args, tg_portrait_options *out) {
-    tg_status s = cli_portrait_options(ctx, args, out);
+    if (args->frames_part)
+        return tg_fail(ctx, TG_EUSAGE,
+                       "--frames %lld:%lld: a range of frames\n  expected: how many\n"
+                       "  try: --frames 20",
+                       (long long)args->frames_first, (long long)args->frames_end);
+    cli_args without = *args; /* parts of a clip are what synth and render make */
+    without.frames = 0;
+    tg_status s = cli_portrait_options(ctx, &without, out);
     out->pose_out = NULL;
     return s;
 }

@@ -89,6 +89,11 @@ run features -a speech.wav -i "$person" -o f.npy
 run motion --features f.npy -i "$person" -o m.npy --pose-out p.npy
 run motion -a speech.wav -i "$person" -o m2.npy
 cmp -s m.npy m2.npy || tell "motion from stored features differs from motion from sound"
+run eval march --motion m.npy --pose p.npy -i "$person" --frames 2
+psnr=$(awk '$1 == "head" { print $2 }' out.txt)
+echo "fast against exhaustive, head: ${psnr:-none} dB"
+awk -v x="$psnr" 'BEGIN { exit !(x + 0 >= 40) }' || tell "fast against exhaustive: '$psnr' dB in the head"
+expect 2 "a range of frames" "$talkgen" eval march --motion m.npy -i "$person" --frames 0:2
 run render --motion m.npy --pose p.npy -i "$person" -o stages.framemd5
 cmp -s one.framemd5 stages.framemd5 || tell "features, motion and render do not make the frames of synth"
 
