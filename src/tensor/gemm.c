@@ -203,8 +203,7 @@ static void run(tg_pool *pool, const tg_gemm_product *p) {
         compute(p, &all, NULL, NULL);
         return;
     }
-    const int levels = p->halves ? tg_gemm_strassen_levels(p) : 0;
-    if (levels > 0 && tg_gemm_strassen(pool, p, levels))
+    if (p->halves && tg_gemm_strassen_pays(p) && tg_gemm_strassen(pool, p))
         return;
     const int threads = tg_pool_threads(pool), mr = p->g->mr;
     const int64_t deep = tg_least(p->k, 2048 / p->g->depth * p->g->depth);

@@ -3,9 +3,8 @@
  * An element of C is the sum of its products in runs of fixed length that depend on the CPU level
  * and the shape alone, so that its bits do not depend on the number of threads. Nor do they depend
  * on the rows and columns computed beside it, unless the product is large (256 rows and columns,
- * 512 to sum) and not by tg_gemm_block: then it is made of products of halves, with errors about
- * twice as large, from 384 rows, 512 columns and 1024 to sum on of halves of halves, with errors
- * about four times as large. */
+ * 512 to sum) and not by tg_gemm_block: then it is made of products of halves, with errors up to
+ * three times as large. */
 #ifndef TALKGEN_TENSOR_GEMM_H
 #define TALKGEN_TENSOR_GEMM_H
 

@@ -64,12 +64,14 @@ static void tile(int64_t kc, const float *a, const float *b, const float *start,
     }
 }
 
-static void tile_into(int64_t kc, const float *a, const float *b, int count, float *const *c,
-                      const float *sign) {
+static void tile_into_two(int64_t kc, const float *a, const float *b, float *c, float *other,
+                          float sign) {
     ROWS(ZERO)
-    for (int d = 0; d < count; d++)
-        for (int i = 0; i < MR * NR; i += 16)
-            __builtin_prefetch(c[d] + i, 1);
+    for (int i = 0; i < MR * NR; i += 16) {
+        __builtin_prefetch(c + i, 1);
+        if (other)
+            __builtin_prefetch(other + i, 1);
+    }
     for (int64_t p = 0; p < kc; p++) {
         vf left = load(b), right = load(b + L);
         ROWS(STEP)
@@ -77,12 +79,14 @@ static void tile_into(int64_t kc, const float *a, const float *b, int count, flo
         b += NR;
     }
 #define ADD_TO(i)                                                                                  \
-    store(to + i * NR, load(to + i * NR) + s * l##i);                                              \
-    store(to + i * NR + L, load(to + i * NR + L) + s * r##i);
-    for (int d = 0; d < count; d++) {
-        float *to = c[d];
-        const float s = sign[d];
-        ROWS(ADD_TO)
+    store(c + i * NR, load(c + i * NR) + l##i);                                                    \
+    store(c + i * NR + L, load(c + i * NR + L) + r##i);
+    ROWS(ADD_TO)
+#define ADD_OTHER(i)                                                                               \
+    store(other + i * NR, load(other + i * NR) + sign * l##i);                                     \
+    store(other + i * NR + L, load(other + i * NR + L) + sign * r##i);
+    if (other) {
+        ROWS(ADD_OTHER)
     }
 }
 
@@ -105,47 +109,12 @@ static void write_tile(int64_t m, int64_t n, const float *x, const float *start,
     }
 }
 
-/* Every factor in one pass, so that quarters are read once. */
-static void factors(int64_t n, float *const *x, float sign, float *const *y, bool of_b,
-                    float *const *f) {
-    const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
-    const float *y0 = y ? y[0] : x0, *y1 = y ? y[1] : x1, *y2 = y ? y[2] : x2, *y3 = y ? y[3] : x3;
-    float *sum03 = f[0], *sum23 = f[of_b ? 6 : 1], *sum01 = f[of_b ? 5 : 4];
-    float *from2 = f[of_b ? 3 : 5], *from1 = f[of_b ? 2 : 6];
-    float *only0 = f[of_b ? 1 : 2], *only3 = f[of_b ? 4 : 3];
+static void add_panels(int64_t n, const float *x, float sign, const float *y, float *sum) {
     int64_t i = 0;
-    for (; i + L <= n; i += L) {
-        vf q0 = load(x0 + i), q1 = load(x1 + i), q2 = load(x2 + i), q3 = load(x3 + i);
-        if (y) {
-            q0 += sign * load(y0 + i);
-            q1 += sign * load(y1 + i);
-            q2 += sign * load(y2 + i);
-            q3 += sign * load(y3 + i);
-            store(only0 + i, q0);
-            store(only3 + i, q3);
-        }
-        store(sum03 + i, q0 + q3);
-        store(sum23 + i, q2 + q3);
-        store(sum01 + i, q0 + q1);
-        store(from2 + i, q2 - q0);
-        store(from1 + i, q1 - q3);
-    }
-    for (; i < n; i++) {
-        float q0 = x0[i], q1 = x1[i], q2 = x2[i], q3 = x3[i];
-        if (y) {
-            q0 += sign * y0[i];
-            q1 += sign * y1[i];
-            q2 += sign * y2[i];
-            q3 += sign * y3[i];
-            only0[i] = q0;
-            only3[i] = q3;
-        }
-        sum03[i] = q0 + q3;
-        sum23[i] = q2 + q3;
-        sum01[i] = q0 + q1;
-        from2[i] = q2 - q0;
-        from1[i] = q1 - q3;
-    }
+    for (; i + L <= n; i += L)
+        store(sum + i, load(x + i) + sign * load(y + i));
+    for (; i < n; i++)
+        sum[i] = x[i] + sign * y[i];
 }
 
 /* x[lane * ld + p] of four lanes -> panel[p * width + lane], 4 x 4 elements at a time. */
@@ -238,9 +207,9 @@ const tg_gemm_kernels TG_GEMM = {.mr = MR,
                                  .nr = NR,
                                  .depth = TG_DEPTH,
                                  .tile = tile,
-                                 .tile_into = tile_into,
+                                 .tile_into_two = tile_into_two,
                                  .write = write_tile,
-                                 .factors = factors,
+                                 .add_panels = add_panels,
                                  .pack_a = pack_a,
                                  .pack_b = pack_b,
                                  .small = small};

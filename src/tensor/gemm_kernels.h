@@ -11,7 +11,6 @@
 enum {
     TG_GEMM_DEPTH = 256,     /* most of the inner dimension in a panel */
     TG_GEMM_MOST_WIDTH = 32, /* of a panel */
-    TG_GEMM_MOST_ROWS = 12,  /* of a tile */
     TG_GEMM_MOST_TILE = 16 * 32,
     TG_GEMM_SMALL_DEPTH = 1024 /* most of the inner dimension of `small` */
 };
@@ -25,19 +24,16 @@ typedef struct {
      * one row for all), NULL = zeros. a, b: panels, aligned to 64 bytes. */
     void (*tile)(int64_t kc, const float *a, const float *b, const float *start, int64_t start_ld,
                  float *c, int64_t ldc);
-    /* c[i] [mr,nr] += sign[i] a b for all i < count; the signs are 1 or -1. */
-    void (*tile_into)(int64_t kc, const float *a, const float *b, int count, float *const *c,
-                      const float *sign);
+    /* c [mr,nr] += a b, other [mr,nr] += sign a b (NULL: only c); the sign is 1 or -1. */
+    void (*tile_into_two)(int64_t kc, const float *a, const float *b, float *c, float *other,
+                          float sign);
     /* The first m rows and n columns of a tile to c: c = tile + start + row_bias, where start is
      * NULL or has rows start_ld apart (0: one for all, c: adds) and row_bias [m] is NULL or added
      * to all of a row. */
     void (*write)(int64_t m, int64_t n, const float *tile, const float *start, int64_t start_ld,
                   const float *row_bias, float *c, int64_t ldc);
-    /* The seven factors A (or B, of_b) of Strassen's products, in the order of gemm_strassen.c,
-     * from the quarters x[i] + sign y[i] (y NULL: x[i]), n floats each. Without y those that are a
-     * quarter alone are not written. */
-    void (*factors)(int64_t n, float *const *x, float sign, float *const *y, bool of_b,
-                    float *const *factors);
+    /* sum [n] = x + sign y; sum may be x or y. */
+    void (*add_panels)(int64_t n, const float *x, float sign, const float *y, float *sum);
     /* Panel of `lanes` <= mr or nr lanes, zeros in the others; source element (lane, p) is at
      * x[lane * ld + p], or with `across` at x[p * ld + lane]. Values are multiplied by scale. */
     void (*pack_a)(const float *x, int64_t ld, bool across, int64_t lanes, int64_t kc, float scale,

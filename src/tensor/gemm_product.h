@@ -51,10 +51,9 @@ static inline void tg_gemm_pack_b(const tg_gemm_product *p, int64_t j, int64_t l
     p->g->pack_b(x, p->ldb, !p->trans_b, lanes, kc, panel);
 }
 
-/* How often the product is worth cutting into seven products of half its size: 0, 1 or 2. */
-int tg_gemm_strassen_levels(const tg_gemm_product *p);
-/* The product with that many levels, 1 or 2; see gemm_strassen.c. False: no memory, and nothing was
- * done. */
-bool tg_gemm_strassen(tg_pool *pool, const tg_gemm_product *p, int levels);
+/* The product by seven products of half its size; see gemm_strassen.c. */
+bool tg_gemm_strassen_pays(const tg_gemm_product *p);
+/* False: no memory, and nothing was done. */
+bool tg_gemm_strassen(tg_pool *pool, const tg_gemm_product *p);
 
 #endif
