@@ -34,41 +34,8 @@ static inline void raw(bytes *b, const void *data, size_t n) {
     b->n += n;
 }
 
-static inline void op(bytes *b, const char *ops) {
-    raw(b, ops, strlen(ops));
-}
-
-static inline void little(bytes *b, uint64_t value, int n) {
-    for (int i = 0; i < n; i++)
-        raw(b, &(uint8_t){(uint8_t)(value >> 8 * i)}, 1);
-}
-
-static inline void text(bytes *b, const char *t) {
-    op(b, "X");
-    little(b, strlen(t), 4);
-    op(b, t);
-}
-
-static inline void number(bytes *b, int64_t value) {
-    op(b, "J");
-    little(b, (uint64_t)value, 4);
-}
-
-static inline void real(bytes *b, double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    op(b, "G");
-    for (int i = 8; i-- > 0;)
-        raw(b, &(uint8_t){(uint8_t)(bits >> 8 * i)}, 1);
-}
-
-static inline void global(bytes *b, const char *module, const char *name) {
-    op(b, "c");
-    op(b, module);
-    op(b, "\n");
-    op(b, name);
-    op(b, "\n");
-}
+#define PICKLE bytes
+#include "pickle_ops.h"
 
 static inline void sizes(bytes *b, int ndim, const int64_t *dim) {
     op(b, "(");

@@ -229,45 +229,39 @@ static void run(tg_pool *pool, const tg_gemm_product *p) {
 
 /* ---- what others call ------------------------------------------------------------------- */
 
+static tg_gemm_product product(const tg_gemm_kernels *g, bool trans_a, bool trans_b, int64_t m,
+                               int64_t n, int64_t k, const float *a, int64_t lda, const float *b,
+                               int64_t ldb, float *c, int64_t ldc) {
+    return (tg_gemm_product){.g = g,
+                             .trans_a = trans_a,
+                             .trans_b = trans_b,
+                             .m = m,
+                             .n = n,
+                             .k = k,
+                             .alpha = 1,
+                             .a = a,
+                             .b = b,
+                             .lda = lda,
+                             .ldb = ldb,
+                             .ldc = ldc,
+                             .c = c};
+}
+
 void tg_gemm_block(const tg_gemm_kernels *g, bool trans_a, bool trans_b, int64_t m, int64_t n,
                    int64_t k, const float *a, int64_t lda, const float *b, int64_t ldb, bool add,
                    float *c, int64_t ldc) {
-    const tg_gemm_product p = {.g = g,
-                               .trans_a = trans_a,
-                               .trans_b = trans_b,
-                               .add = add,
-                               .m = m,
-                               .n = n,
-                               .k = k,
-                               .alpha = 1,
-                               .a = a,
-                               .b = b,
-                               .lda = lda,
-                               .ldb = ldb,
-                               .ldc = ldc,
-                               .c = c};
+    tg_gemm_product p = product(g, trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc);
+    p.add = add;
     run(NULL, &p);
 }
 
 void tg_gemm_bias(const tg_gemm_kernels *g, tg_pool *pool, bool trans_a, bool trans_b, int64_t m,
                   int64_t n, int64_t k, const float *a, int64_t lda, const float *b, int64_t ldb,
                   const float *row_bias, const float *col_bias, float *c, int64_t ldc) {
-    const tg_gemm_product p = {.g = g,
-                               .trans_a = trans_a,
-                               .trans_b = trans_b,
-                               .halves = true,
-                               .m = m,
-                               .n = n,
-                               .k = k,
-                               .alpha = 1,
-                               .a = a,
-                               .b = b,
-                               .row_bias = row_bias,
-                               .col_bias = col_bias,
-                               .lda = lda,
-                               .ldb = ldb,
-                               .ldc = ldc,
-                               .c = c};
+    tg_gemm_product p = product(g, trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc);
+    p.halves = true;
+    p.row_bias = row_bias;
+    p.col_bias = col_bias;
     run(pool, &p);
 }
 
@@ -278,20 +272,10 @@ void tg_sgemm(tg_context *ctx, bool trans_a, bool trans_b, int64_t m, int64_t n,
         for (int64_t i = 0; i < m; i++)
             for (int64_t j = 0; j < n; j++)
                 c[i * ldc + j] *= beta;
-    const tg_gemm_product p = {.g = tg_gemm_at(tg_context_cpu(ctx)),
-                               .trans_a = trans_a,
-                               .trans_b = trans_b,
-                               .halves = true,
-                               .add = beta != 0,
-                               .m = m,
-                               .n = n,
-                               .k = k,
-                               .alpha = alpha,
-                               .a = a,
-                               .b = b,
-                               .lda = lda,
-                               .ldb = ldb,
-                               .ldc = ldc,
-                               .c = c};
+    tg_gemm_product p =
+        product(tg_gemm_at(tg_context_cpu(ctx)), trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc);
+    p.halves = true;
+    p.alpha = alpha;
+    p.add = beta != 0;
     run(ctx ? tg_context_pool(ctx) : NULL, &p);
 }

@@ -21,46 +21,11 @@ static inline void raw(pickle *p, const void *bytes, size_t n) {
     p->n += n;
 }
 
-static inline void op(pickle *p, const char *codes) {
-    raw(p, codes, strlen(codes));
-}
+#define PICKLE pickle
+#include "../pickle_ops.h"
 
 static inline void proto(pickle *p, int version) {
     raw(p, (uint8_t[]){0x80, (uint8_t)version}, 2);
-}
-
-static inline void little(pickle *p, uint64_t value, int width) {
-    for (int i = 0; i < width; i++) {
-        raw(p, &(uint8_t){(uint8_t)(value >> (8 * i))}, 1);
-    }
-}
-
-static inline void text(pickle *p, const char *s) {
-    op(p, "X");
-    little(p, strlen(s), 4);
-    op(p, s);
-}
-
-static inline void number(pickle *p, int64_t value) {
-    op(p, "J");
-    little(p, (uint64_t)value, 4);
-}
-
-static inline void real(pickle *p, double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    op(p, "G");
-    for (int i = 7; i >= 0; i--) {
-        raw(p, &(uint8_t){(uint8_t)(bits >> (8 * i))}, 1);
-    }
-}
-
-static inline void global(pickle *p, const char *module, const char *name) {
-    op(p, "c");
-    op(p, module);
-    op(p, "\n");
-    op(p, name);
-    op(p, "\n");
 }
 
 static inline void tuple(pickle *p, int n, const int64_t *values) {

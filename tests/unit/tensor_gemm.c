@@ -66,19 +66,43 @@ static void assert_guards(const matrix *m) {
 
 typedef enum { PLAIN, ADD, ROW_BIAS, COL_BIAS, BOTH_BIASES, STARTS } start_kind;
 
-static void multiply(const tg_gemm_kernels *g, tg_pool *pool, bool ta, bool tb, int64_t m,
-                     int64_t n, int64_t k, const matrix *a, const matrix *b, start_kind start,
+/* Products of halves are bounded by the norms of whole rows and columns, others element by element.
+ */
+typedef enum { USUAL, HALVES } way;
+
+static void multiply(const tg_gemm_kernels *g, way way, bool ta, bool tb, int64_t m, int64_t n,
+                     int64_t k, float alpha, const matrix *a, const matrix *b, start_kind start,
                      const float *row_bias, const float *col_bias, matrix *c) {
-    if (start == ADD)
+    if (start != ROW_BIAS && start != BOTH_BIASES)
+        row_bias = NULL;
+    if (start != COL_BIAS && start != BOTH_BIASES)
+        col_bias = NULL;
+    if (way == HALVES)
+        assert_true(tg_gemm_strassen(NULL, &(tg_gemm_product){.g = g,
+                                                              .trans_a = ta,
+                                                              .trans_b = tb,
+                                                              .add = start == ADD,
+                                                              .m = m,
+                                                              .n = n,
+                                                              .k = k,
+                                                              .alpha = alpha,
+                                                              .a = a->at,
+                                                              .b = b->at,
+                                                              .row_bias = row_bias,
+                                                              .col_bias = col_bias,
+                                                              .lda = a->ld,
+                                                              .ldb = b->ld,
+                                                              .ldc = c->ld,
+                                                              .c = c->at}));
+    else if (start == ADD)
         tg_gemm_block(g, ta, tb, m, n, k, a->at, a->ld, b->at, b->ld, true, c->at, c->ld);
     else
-        tg_gemm_bias(g, pool, ta, tb, m, n, k, a->at, a->ld, b->at, b->ld,
-                     start == ROW_BIAS || start == BOTH_BIASES ? row_bias : NULL,
-                     start == COL_BIAS || start == BOTH_BIASES ? col_bias : NULL, c->at, c->ld);
+        tg_gemm_bias(g, NULL, ta, tb, m, n, k, a->at, a->ld, b->at, b->ld, row_bias, col_bias,
+                     c->at, c->ld);
 }
 
-static void check(const tg_gemm_kernels *g, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
-                  start_kind start) {
+static void check(const tg_gemm_kernels *g, way way, bool ta, bool tb, int64_t m, int64_t n,
+                  int64_t k, float alpha, start_kind start) {
     matrix a = make(ta ? k : m, ta ? m : k, (ta ? m : k) + 3, 1);
     matrix b = make(tb ? n : k, tb ? k : n, (tb ? k : n) + 5, 2);
     matrix c = make(m, n, n + 2, 3), before = make(m, n, n + 2, 3);
@@ -88,28 +112,32 @@ static void check(const tg_gemm_kernels *g, bool ta, bool tb, int64_t m, int64_t
         for (int64_t i = 0; i < m; i++)
             for (int64_t j = 0; j < n; j++)
                 c.at[i * c.ld + j] = NAN; /* must not be read */
-    multiply(g, NULL, ta, tb, m, n, k, &a, &b, start, row_bias, col_bias, &c);
+    multiply(g, way, ta, tb, m, n, k, alpha, &a, &b, start, row_bias, col_bias, &c);
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++) {
-            double want = start == ADD ? (double)before.at[i * c.ld + j] : 0, size = fabs(want);
+            double want = start == ADD ? (double)before.at[i * c.ld + j] : 0;
             if (start == ROW_BIAS || start == BOTH_BIASES)
                 want += (double)row_bias[i];
             if (start == COL_BIAS || start == BOTH_BIASES)
                 want += (double)col_bias[j];
-            size = fabs(want) + 1;
+            double size = way == HALVES ? 0 : fabs(want), row = 0, column = 0;
             for (int64_t p = 0; p < k; p++) {
-                double product = (double)a.at[ta ? p * a.ld + i : i * a.ld + p] *
-                                 (double)b.at[tb ? j * b.ld + p : p * b.ld + j];
-                want += product;
-                size += fabs(product);
+                const double x = (double)alpha * (double)a.at[ta ? p * a.ld + i : i * a.ld + p];
+                const double y = (double)b.at[tb ? j * b.ld + p : p * b.ld + j];
+                want += x * y;
+                size += way == HALVES ? 0 : fabs(x * y);
+                row += x * x;
+                column += y * y;
             }
+            size += 1 + (way == HALVES ? sqrt(row * column) : 0);
             /* A run of 256 sums at most, then one addition for each run, each at 2^-24 of the
              * partial sums; errors add up like a random walk. */
             if (!(fabs((double)c.at[i * c.ld + j] - want) <= 4e-7 * size))
-                fail_msg("%d x %d tiles, %lld x %lld x %lld, transposed %d %d, start %d: element "
+                fail_msg("%d x %d tiles%s, %lld x %lld x %lld, transposed %d %d, start %d: element "
                          "%lld,%lld is %.9g, not %.9g",
-                         g->mr, g->nr, (long long)m, (long long)n, (long long)k, ta, tb, start,
-                         (long long)i, (long long)j, (double)c.at[i * c.ld + j], want);
+                         g->mr, g->nr, way == HALVES ? " of halves" : "", (long long)m,
+                         (long long)n, (long long)k, ta, tb, start, (long long)i, (long long)j,
+                         (double)c.at[i * c.ld + j], want);
         }
     assert_guards(&a), assert_guards(&b), assert_guards(&c);
     tg_free(a.block), tg_free(b.block), tg_free(c.block), tg_free(before.block);
@@ -123,8 +151,8 @@ static void odd_sizes(void **state) {
     for (int t = 0; t < table_count; t++)
         for (int i = 0; i < SIZES; i++)
             for (int j = 0; j < SIZES; j++)
-                check(tables[t], (i + j) & 1, (i + j) & 2, sizes[i], sizes[j],
-                      sizes[(i * 5 + j * 3) % SIZES], (start_kind)((i + 2 * j) % STARTS));
+                check(tables[t], USUAL, (i + j) & 1, (i + j) & 2, sizes[i], sizes[j],
+                      sizes[(i * 5 + j * 3) % SIZES], 1, (start_kind)((i + 2 * j) % STARTS));
 }
 
 /* Across the edges of every block: runs of the inner dimension, rows, columns, shared panels. */
@@ -137,15 +165,15 @@ static void block_edges(void **state) {
     for (int t = 0; t < table_count; t++)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
             for (int form = 0; form < 4; form++)
-                check(tables[t], form & 1, form & 2, sizes[i][0], sizes[i][1], sizes[i][2],
-                      (start_kind)((i + (size_t)form) % STARTS));
+                check(tables[t], USUAL, form & 1, form & 2, sizes[i][0], sizes[i][1], sizes[i][2],
+                      1, (start_kind)((i + (size_t)form) % STARTS));
 }
 
 static void nothing_to_sum(void **state) {
     (void)state;
     for (int t = 0; t < table_count; t++)
         for (int start = 0; start < STARTS; start++)
-            check(tables[t], false, false, 3, 5, 0, (start_kind)start);
+            check(tables[t], USUAL, false, false, 3, 5, 0, 1, (start_kind)start);
     matrix c = make(4, 4, 4, 1), copy = make(4, 4, 4, 1);
     tg_gemm_block(tables[0], false, false, 0, 4, 4, NULL, 4, NULL, 4, false, c.at, 4);
     tg_gemm_block(tables[0], false, false, 4, 0, 4, NULL, 4, NULL, 4, false, c.at, 4);
@@ -231,62 +259,7 @@ static void the_cut_changes_nothing(void **state) {
     }
 }
 
-/* Products of halves: the error is bounded by the norms of whole rows and columns. What is lacking
- * to whole tiles or to an even number counts as zeros. */
-static void check_halves(const tg_gemm_kernels *g, bool ta, bool tb, int64_t m, int64_t n,
-                         int64_t k, start_kind start, float alpha) {
-    matrix a = make(ta ? k : m, ta ? m : k, (ta ? m : k) + 3, 1);
-    matrix b = make(tb ? n : k, tb ? k : n, (tb ? k : n) + 5, 2);
-    matrix c = make(m, n, n + 2, 3), before = make(m, n, n + 2, 3);
-    matrix bias = make(2, m > n ? m : n, m > n ? m : n, 4);
-    const tg_gemm_product p = {
-        .g = g,
-        .trans_a = ta,
-        .trans_b = tb,
-        .add = start == ADD,
-        .m = m,
-        .n = n,
-        .k = k,
-        .alpha = alpha,
-        .a = a.at,
-        .b = b.at,
-        .row_bias = start == ROW_BIAS || start == BOTH_BIASES ? bias.at : NULL,
-        .col_bias = start == COL_BIAS || start == BOTH_BIASES ? bias.at + bias.ld : NULL,
-        .lda = a.ld,
-        .ldb = b.ld,
-        .ldc = c.ld,
-        .c = c.at};
-    if (start != ADD)
-        for (int64_t i = 0; i < m; i++)
-            for (int64_t j = 0; j < n; j++)
-                c.at[i * c.ld + j] = NAN; /* must not be read */
-    assert_true(tg_gemm_strassen(NULL, &p));
-    for (int64_t i = 0; i < m; i++)
-        for (int64_t j = 0; j < n; j++) {
-            double want = 0, row = 0, column = 0;
-            for (int64_t q = 0; q < k; q++) {
-                double x = (double)a.at[ta ? q * a.ld + i : i * a.ld + q];
-                double y = (double)b.at[tb ? j * b.ld + q : q * b.ld + j];
-                want += (double)alpha * x * y;
-                row += x * x;
-                column += y * y;
-            }
-            double size = fabs((double)alpha) * sqrt(row * column) + 1;
-            want += start == ADD ? (double)before.at[i * c.ld + j]
-                    : p.row_bias ? (double)p.row_bias[i]
-                                 : 0;
-            want += p.col_bias ? (double)p.col_bias[j] : 0;
-            if (!(fabs((double)c.at[i * c.ld + j] - want) <= 4e-7 * size))
-                fail_msg("%d x %d tiles, %lld x %lld x %lld, transposed %d %d, start %d: element "
-                         "%lld,%lld is %.9g, not %.9g",
-                         g->mr, g->nr, (long long)m, (long long)n, (long long)k, ta, tb, start,
-                         (long long)i, (long long)j, (double)c.at[i * c.ld + j], want);
-        }
-    assert_guards(&a), assert_guards(&b), assert_guards(&c);
-    tg_free(a.block), tg_free(b.block), tg_free(c.block), tg_free(before.block);
-    tg_free(bias.block);
-}
-
+/* What is lacking to whole tiles or to an even number counts as zeros. */
 static void products_of_halves(void **state) {
     (void)state;
     static const int64_t sizes[][3] = {
@@ -296,8 +269,8 @@ static void products_of_halves(void **state) {
     for (int t = 0; t < table_count; t++)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
             for (int form = 0; form < 4; form++)
-                check_halves(tables[t], form & 1, form & 2, sizes[i][0], sizes[i][1], sizes[i][2],
-                             (start_kind)((i + (size_t)form) % STARTS), form == 2 ? -0.5f : 1);
+                check(tables[t], HALVES, form & 1, form & 2, sizes[i][0], sizes[i][1], sizes[i][2],
+                      form == 2 ? -0.5f : 1, (start_kind)((i + (size_t)form) % STARTS));
 }
 
 int main(void) {
