@@ -371,6 +371,10 @@ tg_status tg_file_write(tg_context *ctx, const char *path, const void *data, siz
 /* The same, on the disk before the file gets its name. */
 tg_status tg_file_write_synced(tg_context *ctx, const char *path, const void *data, size_t bytes);
 bool tg_file_exists(const char *path);
+/* Whether path ends in `.extension` (without the dot), in any case of letters. */
+bool tg_has_extension(const char *path, const char *extension);
+/* Whether a sink of that name is a movie: .mp4, .m4v, .mov or .mkv. */
+bool tg_is_movie(const char *path);
 tg_status tg_make_dirs(tg_context *ctx, const char *path);
 tg_status tg_file_md5(tg_context *ctx, const char *path, char out[33]);
 tg_status tg_md5_bytes(tg_context *ctx, const void *data, size_t bytes, char out[33]);

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static const char *const keys[] = {"id",   "audio",   "identity",   "model", "pose", "background",
                                    "seed", "start_s", "duration_s", "out",   "tags"};
@@ -49,7 +48,6 @@ static bool good_id(const char *text) {
 /* A path below the output folder: every part named, none hidden, none that leads up; the end tells
  * a kind of output that is one file. */
 static bool good_out(const char *text) {
-    static const char *const ends[] = {".mp4", ".m4v", ".mov", ".mkv", ".y4m", ".framemd5"};
     size_t n = strlen(text);
     if (n < 1 || n > TG_CLIP_OUT)
         return false;
@@ -64,12 +62,7 @@ static bool good_out(const char *text) {
         if (!*part)
             break;
     }
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-        size_t m = strlen(ends[i]);
-        if (n > m && text[n - m - 1] != '/' && strcasecmp(text + n - m, ends[i]) == 0)
-            return true;
-    }
-    return false;
+    return tg_is_movie(text) || tg_has_extension(text, "y4m") || tg_has_extension(text, "framemd5");
 }
 
 static bool take_text(tg_clip *clip, const tg_field *f, char **to, const char *what) {

@@ -42,9 +42,6 @@ void tg_map_close(tg_map *map);
 /* The one message for input that cannot be opened or read; error is an errno. */
 tg_status tg_read_failed(tg_context *ctx, tg_status status, const char *path, int error);
 
-/* Whether path ends in `.extension` (without the dot), in any case of letters. */
-bool tg_has_extension(const char *path, const char *extension);
-
 /* Little-endian numbers at any address. */
 uint16_t tg_get_u16(const uint8_t *p);
 uint32_t tg_get_u32(const uint8_t *p);

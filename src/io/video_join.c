@@ -86,8 +86,7 @@ tg_status tg_movie_join(tg_context *ctx, const char *const *parts, int count, co
                         const tg_sink_options *o, int64_t *frames) {
     tg_movie *m;
     *frames = 0;
-    if (!tg_has_extension(path, "mp4") && !tg_has_extension(path, "m4v") &&
-        !tg_has_extension(path, "mov") && !tg_has_extension(path, "mkv"))
+    if (!tg_is_movie(path))
         return tg_fail(ctx, TG_EUSAGE,
                        "%s: not the name of a movie\n  expected: a name ending in .mp4, .mov or "
                        ".mkv\n  try: whole.mp4",

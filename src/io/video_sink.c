@@ -23,8 +23,12 @@ tg_status tg_output_exists(tg_context *ctx, const char *path) {
                    path);
 }
 
+bool tg_is_movie(const char *path) {
+    return tg_has_extension(path, "mp4") || tg_has_extension(path, "m4v") ||
+           tg_has_extension(path, "mov") || tg_has_extension(path, "mkv");
+}
+
 static tg_status choose(tg_context *ctx, const char *path, const tg_sink_kind **kind) {
-    static const char *const movies[] = {"mp4", "m4v", "mov", "mkv"};
     *kind = NULL;
     if (strcmp(path, "null:") == 0) {
         return TG_OK;
@@ -35,11 +39,8 @@ static tg_status choose(tg_context *ctx, const char *path, const tg_sink_kind **
         *kind = &tg_sink_framemd5;
     } else if (tg_has_extension(path, "png") && strchr(path, '%')) {
         *kind = &tg_sink_sequence;
-    }
-    for (size_t i = 0; i < sizeof movies / sizeof movies[0]; i++) {
-        if (tg_has_extension(path, movies[i])) {
-            *kind = &tg_sink_movie;
-        }
+    } else if (tg_is_movie(path)) {
+        *kind = &tg_sink_movie;
     }
     if (*kind) {
         return TG_OK;

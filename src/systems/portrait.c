@@ -7,7 +7,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 static const float EYES_OPEN = 0.25f; /* percent of the picture, RAD-NeRF's usual value */
 
@@ -93,15 +92,6 @@ static tg_status check_smooth(tg_context *ctx, const tg_portrait_options *o) {
                    o->eye_smooth, TG_MAX_SMOOTH);
 }
 
-static bool is_movie(const char *path) {
-    static const char *const ends[] = {".mp4", ".m4v", ".mov", ".mkv"};
-    size_t n = strlen(path);
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
-        if (n > 4 && strcasecmp(path + n - 4, ends[i]) == 0)
-            return true;
-    return false;
-}
-
 /* Which frames, and what they say of themselves. */
 static tg_status cut(tg_context *ctx, const tg_identity *id, const tg_portrait_options *o,
                      int64_t count, portrait *p) {
@@ -121,7 +111,7 @@ static tg_status cut(tg_context *ctx, const tg_identity *id, const tg_portrait_o
                        "  expected: A:B with 0 <= A < B\n  try: --frames 0:%lld",
                        (long long)o->first, (long long)o->end, (long long)count - 1,
                        (long long)count);
-    if (is_movie(o->output) &&
+    if (tg_is_movie(o->output) &&
         (p->first % TG_PART_GOP != 0 || (p->end < count && p->end % TG_PART_GOP != 0)))
         return tg_fail(ctx, TG_EUSAGE,
                        "--frames %lld:%lld cuts inside a group of pictures\n"
