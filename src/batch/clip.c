@@ -189,6 +189,16 @@ static tg_status foreign(tg_context *ctx, const tg_job *job) {
                    job->path);
 }
 
+/* Counts a clip that is to be rendered, unless --limit are. Workers take clips before they know
+ * which are complete, so this and not the taking is where the number is kept. */
+static bool may_begin(tg_runner *r) {
+    pthread_mutex_lock(&r->lock);
+    bool may = r->o->limit <= 0 || r->begun < r->o->limit;
+    r->begun += may;
+    pthread_mutex_unlock(&r->lock);
+    return may;
+}
+
 static void locked(tg_batch_worker *w, tg_clip *clip) {
     tg_runner *r = w->runner;
     tg_job *job = tg_calloc(sizeof *job);
@@ -208,12 +218,9 @@ static void locked(tg_batch_worker *w, tg_clip *clip) {
         tell_skipped(w, job, &record);
     } else if (s == TG_OK && state == TG_JOB_FAILED && r->o->rerun == TG_RERUN_NONE) {
         tell_failed(w, clip, -record.code, record.error ? record.error : "failed before");
-    } else {
+    } else if (s != TG_OK || may_begin(r)) {
         if (s == TG_OK) {
             tg_event_send(&r->events, tg_event(&r->events, "job_start", clip->id), false);
-            pthread_mutex_lock(&r->lock);
-            r->begun++;
-            pthread_mutex_unlock(&r->lock);
             s = render(w, job);
         }
         if (s == TG_OK)

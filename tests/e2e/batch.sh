@@ -99,7 +99,7 @@ batch 0 whole --seed 1 --limit 2
 counts 2 0 0 6
 hashes whole/report.jsonl >seeded.txt
 [ "$(sort seeded.txt want.txt | uniq -d | wc -l)" = 0 ] || tell "another seed gives the same frames"
-batch 0 whole --rerun all --limit 1
+batch 0 whole --rerun all --limit 1 --jobs 2
 counts 1 0 0 7
 batch 0 whole
 counts 1 7 0 0
