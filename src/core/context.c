@@ -13,7 +13,7 @@ tg_context *tg_context_create(int threads) {
     tg_context *ctx = calloc(1, sizeof *ctx);
     if (!ctx)
         return NULL;
-    ctx->cpu = tg_cpu_detect();
+    ctx->cpu = tg_cpu_fastest();
     ctx->pool = tg_pool_create(threads);
     if (!ctx->pool)
         tg_context_destroy(&ctx);
@@ -96,7 +96,7 @@ tg_pool *tg_context_pool(const tg_context *ctx) {
 }
 
 tg_cpu_level tg_context_cpu(const tg_context *ctx) {
-    return ctx ? ctx->cpu : tg_cpu_detect();
+    return ctx ? ctx->cpu : tg_cpu_fastest();
 }
 
 tg_status tg_context_set_cpu(tg_context *ctx, tg_cpu_level level) {

@@ -21,6 +21,15 @@ tg_cpu_level tg_cpu_detect(void) {
 #endif
 }
 
+tg_cpu_level tg_cpu_fastest(void) {
+    tg_cpu_level level = tg_cpu_detect();
+#if defined(__x86_64__)
+    if (level == TG_CPU_AVX512BF16 && __builtin_cpu_is("intel"))
+        level = TG_CPU_AVX512;
+#endif
+    return level;
+}
+
 const char *tg_cpu_level_name(tg_cpu_level level) {
     return level >= 0 && level < TG_CPU_LEVELS ? level_names[level] : "unknown";
 }

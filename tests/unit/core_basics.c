@@ -178,7 +178,11 @@ static void cpu_levels(void **state) {
         assert_int_equal(level, i);
     }
     assert_false(tg_cpu_level_parse("sse9", &level));
+    assert_in_range(tg_cpu_fastest(), TG_CPU_PORTABLE, tg_cpu_detect());
     tg_context *ctx = tg_context_create(1);
+    assert_int_equal(tg_context_cpu(ctx), tg_cpu_fastest());
+    assert_int_equal(tg_context_set_cpu(ctx, tg_cpu_detect()), TG_OK);
+    assert_int_equal(tg_context_cpu(ctx), tg_cpu_detect());
     assert_int_equal(tg_context_set_cpu(ctx, TG_CPU_PORTABLE), TG_OK);
     assert_int_equal(tg_context_cpu(ctx), TG_CPU_PORTABLE);
     if (tg_cpu_detect() < TG_CPU_LEVELS - 1) {
