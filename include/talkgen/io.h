@@ -48,7 +48,8 @@ tg_json *tg_json_set_bool(tg_json *parent, const char *key, bool value);
 tg_json *tg_json_set_object(tg_json *parent, const char *key); /* returns the new child */
 tg_json *tg_json_set_array(tg_json *parent, const char *key);
 tg_json *tg_json_set_json(tg_json *parent, const char *key, tg_json *owned);
-char *tg_json_print(const tg_json *v, bool pretty); /* free with tg_free; NULL = no memory */
+/* Free with tg_free; NULL = no memory, now or when one of the members above was set. */
+char *tg_json_print(const tg_json *v, bool pretty);
 tg_status tg_json_write(tg_context *ctx, const char *path, const tg_json *v);
 
 /* ---- YAML ----------------------------------------------------------------------- */

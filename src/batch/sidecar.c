@@ -68,8 +68,10 @@ static tg_json *begin(const tg_job *job, const tg_job_told *told, const char *st
     if (job->clip->tags) {
         tg_json *tags = NULL;
         tg_context *none = NULL;
-        if (tg_json_parse(none, job->clip->tags, strlen(job->clip->tags), "tags", &tags) == TG_OK)
-            tg_json_set_json(o, "tags", tags);
+        /* They were JSON when the manifest was read: now only memory can be short, and o lacks
+         * them. */
+        tg_json_parse(none, job->clip->tags, strlen(job->clip->tags), "tags", &tags);
+        tg_json_set_json(o, "tags", tags);
     }
     if (tg_json_count(told->warnings) > 0) {
         tg_json *list = tg_json_set_array(o, "warnings");

@@ -256,11 +256,12 @@ tg_status cmd_concat(tg_context *ctx, const cli_args *args) {
 
 typedef struct {
     bool json;
+    bool lost; /* a line for want of memory */
 } printer;
 
 static void print_found(void *user, const char *id, const char *path, const char *state,
                         const char *text) {
-    const printer *p = user;
+    printer *p = user;
     if (p->json) {
         tg_json *o = tg_json_new_object();
         tg_json_set_string(o, "id", id);
@@ -270,6 +271,8 @@ static void print_found(void *user, const char *id, const char *path, const char
         char *line = tg_json_print(o, false);
         if (line)
             printf("%s\n", line);
+        else
+            p->lost = true;
         tg_free(line);
         tg_json_destroy(&o);
     } else if (strcmp(state, "ok") != 0) {
@@ -281,7 +284,7 @@ tg_status cmd_verify(tg_context *ctx, const cli_args *args) {
     tg_shard shard = {0};
     tg_clip_list clips = {0};
     tg_verify_summary sum;
-    printer p = {args->json};
+    printer p = {.json = args->json};
     teller t = {.manifest = args->manifest};
     tg_status s = need(ctx, args->out_dir, "out-dir DIR", "the folder of the clips");
     if (s == TG_OK)
@@ -295,6 +298,8 @@ tg_status cmd_verify(tg_context *ctx, const cli_args *args) {
             printf("%s: %lld clips: %lld good, %lld not\n", args->out_dir, (long long)sum.clips,
                    (long long)sum.good, (long long)sum.wrong);
     }
+    if (p.lost)
+        s = tg_fail(ctx, TG_ENOMEM, "%s: out of memory for the JSON lines", args->out_dir);
     tg_clip_list_free(&clips);
     return s;
 }

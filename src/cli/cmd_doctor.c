@@ -27,20 +27,13 @@ tg_status cmd_doctor(tg_context *ctx, const cli_args *args) {
     int threads = tg_pool_threads(tg_context_pool(ctx));
     if (args->json) {
         tg_json *root = tg_json_new_object();
-        if (!root)
-            return tg_fail(ctx, TG_ENOMEM, "out of memory");
         tg_json_set_string(root, "version", tg_version());
         tg_json_set_string(root, "commit", tg_commit());
         tg_json_set_string(root, "cpu", cpu);
         tg_json_set_string(root, "cpu_level", level);
         tg_json_set_number(root, "threads", threads);
         tg_json_set_string(root, "video_encoder", encoder);
-        char *text = tg_json_print(root, true);
-        if (text)
-            puts(text);
-        tg_free(text);
-        tg_json_destroy(&root);
-        return TG_OK;
+        return cli_print_json(ctx, root);
     }
     printf(
         "talkgen        %s, commit %s\nprocessor      %s\nCPU level      %s\nthreads        %d\n",

@@ -63,19 +63,12 @@ static tg_status eval_lipsync(tg_context *ctx, const cli_args *args) {
         return s;
     if (args->json) {
         tg_json *root = tg_json_new_object();
-        if (!root)
-            return tg_fail(ctx, TG_ENOMEM, "out of memory");
         figures_json(root, &score.motion, true);
         set_figure(root, "gap95_over_eyes", score.gap95_over_eyes);
         tg_json *controls = tg_json_set_object(root, "controls");
         figures_json(tg_json_set_object(controls, "envelope"), &score.envelope, false);
         figures_json(tg_json_set_object(controls, "sine"), &score.sine, false);
-        char *text = tg_json_print(root, true);
-        if (text)
-            puts(text);
-        tg_free(text);
-        tg_json_destroy(&root);
-        return TG_OK;
+        return cli_print_json(ctx, root);
     }
     printf("%-10s %6s %6s %6s %10s %6s %6s %7s %7s\n", "", "close", "open", "silent", "phone_corr",
            "corr", "lag_ms", "round_d", "jitter");

@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static void print_json(const tg_st *st, tg_json *root) {
+static tg_status print_json(tg_context *ctx, const tg_st *st) {
+    tg_json *root = tg_json_new_object();
     tg_json_set_string(root, "file", tg_st_path(st));
     tg_json_set_string(root, "kind", tg_st_guess(st));
     tg_json *meta = tg_json_set_object(root, "metadata");
@@ -25,10 +26,7 @@ static void print_json(const tg_st *st, tg_json *root) {
         for (int d = 0; d < t->ndim; d++)
             tg_json_set_number(shape, NULL, (double)t->dim[d]);
     }
-    char *text = tg_json_print(root, true);
-    if (text)
-        puts(text);
-    tg_free(text);
+    return cli_print_json(ctx, root);
 }
 
 static void print_table(const tg_st *st) {
@@ -90,12 +88,7 @@ tg_status cmd_info(tg_context *ctx, const cli_args *args) {
         return s;
     }
     if (s == TG_OK && args->json) {
-        tg_json *root = tg_json_new_object();
-        if (root)
-            print_json(st, root);
-        else
-            s = tg_fail(ctx, TG_ENOMEM, "out of memory");
-        tg_json_destroy(&root);
+        s = print_json(ctx, st);
     } else if (s == TG_OK) {
         print_table(st);
     }

@@ -1,5 +1,6 @@
 /* What is inside a published checkpoint, before anything is converted. */
 #include "cli/info_torch.h"
+#include "cli/options.h"
 
 #include "talkgen/convert.h"
 #include "talkgen/io.h"
@@ -192,12 +193,7 @@ static tg_status print_json(tg_context *ctx, const tg_torch *file) {
                     .values = tg_json_set_array(root, "values"),
                     .lists = tg_json_set_array(root, "lists")};
     add_tree(&j, tg_torch_root(file));
-    char *text = root ? tg_json_print(root, true) : NULL;
-    if (text)
-        puts(text);
-    tg_free(text);
-    tg_json_destroy(&root);
-    return text ? TG_OK : tg_fail(ctx, TG_ENOMEM, "out of memory");
+    return cli_print_json(ctx, root);
 }
 
 tg_status info_torch(tg_context *ctx, const char *path, bool json) {

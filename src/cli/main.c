@@ -236,13 +236,12 @@ static void print_note(void *user, const char *text) {
 
 /* Options that concern the whole process. */
 static tg_status configure(tg_context **ctx, cli_args *args, cli_progress *progress) {
-    if (args->threads > 0) {
-        tg_context *other = tg_context_create(args->threads);
-        if (!other)
-            return tg_fail(*ctx, TG_ENOMEM, "out of memory for %d threads", args->threads);
-        tg_context_destroy(ctx);
-        *ctx = other;
-    }
+    const int threads = args->threads > 0 ? args->threads : tg_cpu_count();
+    tg_context *other = tg_context_create(threads);
+    if (!other)
+        return tg_fail(*ctx, TG_ENOMEM, "out of memory for %d threads", threads);
+    tg_context_destroy(ctx);
+    *ctx = other;
     tg_status s = cli_progress_open(*ctx, args->progress, progress);
     if (s == TG_OK && args->cpu_level) {
         tg_cpu_level level;
@@ -300,7 +299,7 @@ static tg_status run(tg_context **ctx, int argc, char **argv, cli_progress *prog
 
 /* Where memory ran out in a small place, the message names only that place. */
 static void print_failure(const tg_context *ctx, tg_status s) {
-    const char *message = tg_message(ctx);
+    const char *message = ctx ? tg_message(ctx) : "out of memory";
     fprintf(stderr, "talkgen: %s\n", message);
     if (s == TG_ENOMEM && !strstr(message, "\n  expected"))
         fprintf(stderr,
@@ -310,10 +309,11 @@ static void print_failure(const tg_context *ctx, tg_status s) {
 }
 
 int main(int argc, char **argv) {
-    tg_context *ctx = tg_context_create(0);
+    /* Without threads of its own until the options say how many. */
+    tg_context *ctx = tg_context_create(1);
     if (!ctx) {
-        fprintf(stderr, "talkgen: out of memory\n");
-        return 6;
+        print_failure(NULL, TG_ENOMEM);
+        return tg_exit_code(TG_ENOMEM);
     }
     cli_progress progress = {0};
     tg_status s = run(&ctx, argc, argv, &progress);

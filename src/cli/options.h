@@ -2,7 +2,7 @@
 #ifndef TG_CLI_OPTIONS_H
 #define TG_CLI_OPTIONS_H
 
-#include "talkgen/core.h"
+#include "talkgen/io.h"
 
 /* Every option of every command; a command names those it takes. */
 typedef struct cli_args {
@@ -71,6 +71,8 @@ tg_status cli_parse(tg_context *ctx, const cli_command *command, int argc, char 
 void cli_print_options(const cli_command *command);
 /* Nearest of n names within a small edit distance, NULL when none is near. */
 const char *cli_nearest(const char *word, const char *const *names, int n);
+/* A tree on stdout, which it takes; NULL or one that lacks a member is TG_ENOMEM. */
+tg_status cli_print_json(tg_context *ctx, tg_json *root);
 /* TG_EUSAGE "NAME needs --audio FILE" unless value is set. */
 tg_status cli_need(tg_context *ctx, const char *value, const char *option, const char *what);
 

@@ -235,27 +235,42 @@ static const char *as_utf8(const char *text, char **owned) {
     return *owned;
 }
 
+/* A container that lacks a member for want of memory says so in a field that cJSON uses for numbers
+ * only, so that nobody prints half of a tree without any caller having to look at each member. */
+enum { INCOMPLETE = 1 };
+
+static bool complete(const cJSON *v) {
+    if (!cJSON_IsObject(v) && !cJSON_IsArray(v)) {
+        return true;
+    }
+    bool whole = v->valueint != INCOMPLETE;
+    for (const cJSON *child = v->child; child && whole; child = child->next) {
+        whole = complete(child);
+    }
+    return whole;
+}
+
 /* Takes `child` in every case; a key that exists is replaced. */
 static tg_json *attach(tg_json *parent, const char *name, cJSON *child) {
     bool done = false;
     char *owned = NULL;
     const char *key = name ? as_utf8(name, &owned) : NULL;
-    if (name && !key) {
-        cJSON_Delete(child);
-        return NULL;
-    }
-    if (child && tg_json_is_object(parent) && key) {
+    const bool fits = name ? tg_json_is_object(parent) : tg_json_is_array(parent);
+    if (fits && child && name && key) {
         cJSON_DeleteItemFromObjectCaseSensitive(node(parent), key);
         done = cJSON_AddItemToObject(node(parent), key, child);
-    } else if (child && tg_json_is_array(parent) && !key) {
+    } else if (fits && child && !name) {
         done = cJSON_AddItemToArray(node(parent), child);
     }
     tg_free(owned);
-    if (!done) {
-        cJSON_Delete(child);
-        return NULL;
+    if (done) {
+        return json(child);
     }
-    return json(child);
+    if (fits) {
+        node(parent)->valueint = INCOMPLETE;
+    }
+    cJSON_Delete(child);
+    return NULL;
 }
 
 tg_json *tg_json_set_number(tg_json *parent, const char *key, double value) {
@@ -287,7 +302,9 @@ tg_json *tg_json_set_json(tg_json *parent, const char *key, tg_json *owned) {
 }
 
 char *tg_json_print(const tg_json *v, bool pretty) {
-    char *text = v ? (pretty ? cJSON_Print(node(v)) : cJSON_PrintUnformatted(node(v))) : NULL;
+    char *text = v && complete(node(v))
+                     ? (pretty ? cJSON_Print(node(v)) : cJSON_PrintUnformatted(node(v)))
+                     : NULL;
     if (!text) {
         return NULL;
     }

@@ -21,12 +21,14 @@ enum { MAX_XMP = 1 << 20, MAX_BOXES = 4096 };
 
 /* ---- writing ---- */
 
-/* Text for an attribute. Names come from files: what is no UTF-8 or no XML becomes '?'. */
-static void escape(const char *text, char *out, size_t size) {
+/* Text for an attribute. Names come from files: what is no UTF-8 or no XML becomes '?'. false = no
+ * memory. */
+static bool escape(const char *text, char *out, size_t size) {
     size_t used = 0;
     tg_json *holder = tg_json_new_array(); /* knows UTF-8 */
-    text = tg_json_string(tg_json_set_string(holder, NULL, text ? text : ""), "");
-    for (; *text && used + 8 < size; text++) {
+    text = tg_json_string(tg_json_set_string(holder, NULL, text ? text : ""), NULL);
+    const bool held = text != NULL;
+    for (; held && *text && used + 8 < size; text++) {
         const char *name = *text == '&'                  ? "&amp;"
                            : *text == '<'                ? "&lt;"
                            : *text == '>'                ? "&gt;"
@@ -39,15 +41,15 @@ static void escape(const char *text, char *out, size_t size) {
     }
     out[used] = '\0';
     tg_json_destroy(&holder);
+    return held;
 }
 
 char *tg_provenance_xmp(const tg_provenance *p, const char *frame_hash) {
     enum { ROOM = 4096 };
     char name[512], part[128] = "", job[128] = "", hash[64] = "";
-    char *out = tg_alloc(ROOM);
+    char *out = escape(p->identity, name, sizeof name) ? tg_alloc(ROOM) : NULL;
     if (!out)
         return NULL;
-    escape(p->identity, name, sizeof name);
     if (p->frames > 0)
         snprintf(part, sizeof part, "\n   talkgen:Frames=\"%" PRId64 "-%" PRId64 "/%" PRId64 "\"",
                  p->first, p->end, p->frames);

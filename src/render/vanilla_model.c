@@ -258,8 +258,9 @@ void tg_vanilla_destroy(tg_vanilla **model) {
 
 tg_tensor *tg_vanilla_condition(tg_tape *tape, const tg_vanilla *model, tg_tensor *windows) {
     const tg_vanilla_config *config = &model->config;
-    assert(windows->ndim == 3 && windows->dim[1] == config->cond_win_size);
-    assert(windows->dim[0] == 1 || windows->dim[0] == config->smo_win_size);
+    assert((windows->ndim == 3 && windows->dim[1] == config->cond_win_size &&
+            (windows->dim[0] == 1 || windows->dim[0] == config->smo_win_size)) ||
+           tg_tape_status(tape) != TG_OK);
     tg_tensor *codes =
         tg_condition_codes(tape, model->params, model->landmarks ? "lm_encoder" : "aud_net",
                            config->cond_win_size, windows);
