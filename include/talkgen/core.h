@@ -110,6 +110,8 @@ tg_cpu_level tg_context_cpu(const tg_context *ctx);
 tg_status tg_context_set_cpu(tg_context *ctx, tg_cpu_level level);
 /* Model name of the processor, "unknown" if it cannot be read. buffer[size]. */
 void tg_cpu_model(char *buffer, size_t size);
+/* Those of its features that kernels use or could use, as /proc/cpuinfo names them. */
+void tg_cpu_features(char *buffer, size_t size);
 
 /* ---- memory ------------------------------------------------------------- */
 
@@ -181,6 +183,16 @@ void tg_task_start(tg_task *task, tg_task_fn *fn, void *arg);
 void tg_task_wait(tg_task *task);
 void tg_task_destroy(tg_task **task); /* waits first */
 
+/* Memory of the machine and what limits this process, in bytes; SIZE_MAX where nothing is known or
+ * set. Of control groups only version 2 is read. */
+typedef struct {
+    size_t total;
+    size_t group_limit; /* smallest memory.max of its group and those above */
+    size_t space_limit; /* of the address space (ulimit -v) */
+    size_t left;        /* what can still be taken within all of them */
+} tg_memory;
+tg_memory tg_memory_now(void);
+
 /* ---- clock and process --------------------------------------------------- */
 
 double tg_now_s(void);          /* monotonic seconds */
@@ -188,6 +200,7 @@ size_t tg_peak_rss_bytes(void); /* peak resident memory of this process */
 const char *tg_version(void);   /* "0.1.0" */
 /* Commit of the sources, 12 hex digits, "-dirty" behind them when files had changed; "unknown". */
 const char *tg_commit(void);
+const char *tg_build(void); /* compiler, its version, kind of build and flags */
 
 #ifdef __cplusplus
 }

@@ -362,6 +362,12 @@ tg_status tg_video_open(tg_context *ctx, const char *path, tg_video **out);
 void tg_video_size(const tg_video *v, int *width, int *height, double *fps);
 tg_status tg_video_read(tg_context *ctx, tg_video *v, uint8_t *rgb, bool *done);
 void tg_video_close(tg_video **v);
+/* The encoders that a movie may use, one by one: NULL behind the last. *offered: whether this
+ * FFmpeg has it. */
+const char *tg_movie_encoder(int i, bool *offered);
+/* The linked libraries of this room with their versions, one by one: NULL behind the last.
+ * version[64]. */
+const char *tg_io_library(int i, char version[64]);
 /* What the linked libraries mean for the licence of the binary, one line per library. */
 const char *tg_io_licences(void);
 

@@ -218,6 +218,9 @@ tg_status tg_features_collect(tg_context *ctx, tg_features *features, float **ou
 tg_status tg_features_read_all(tg_context *ctx, tg_hubert *model, tg_wave16k *wave, float **out,
                                int64_t *n);
 
+/* Version of the linked FFTW, such as "fftw-3.3.10-sse2-avx". */
+const char *tg_fftw_version(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -81,6 +81,9 @@ typedef struct {
 tg_status tg_studio_corpus(tg_context *ctx, const char *dir,
                            const tg_studio_corpus_options *options);
 
+/* The speech synthesizers with their versions, one by one: NULL behind the last. version[64]. */
+const char *tg_studio_engine(int i, char version[64]);
+
 #ifdef __cplusplus
 }
 #endif

@@ -65,6 +65,5 @@ void tg_runner_clip(tg_batch_worker *worker, tg_clip *clip);
  * known) with `threads`, as memory allows. per_job: bytes. */
 int tg_runner_jobs(int wanted, int threads, int64_t clips, size_t per_job);
 size_t tg_job_memory(const tg_identity *identity, int width, int height);
-size_t tg_memory_left(void); /* SIZE_MAX when nothing limits it */
 
 #endif

@@ -29,7 +29,7 @@ tg_bench_machine tg_bench_machine_of(const tg_context *ctx) {
     snprintf(m.level, sizeof m.level, "%s", tg_cpu_level_name(tg_context_cpu(ctx)));
     snprintf(m.commit, sizeof m.commit, "%s", tg_commit());
     snprintf(m.version, sizeof m.version, "%s", tg_version());
-    snprintf(m.flags, sizeof m.flags, "%s", TALKGEN_FLAGS);
+    snprintf(m.flags, sizeof m.flags, "%s", tg_build());
     return m;
 }
 

@@ -1,5 +1,6 @@
 /* talkgen bench: ceilings, kernels, stages, the whole job. */
 #include "cli/commands.h"
+#include "cli/shipped.h"
 
 #include "talkgen/bench.h"
 
@@ -8,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { PATH_ROOM = 1024 };
 
 typedef struct {
     bool json;
@@ -53,38 +52,12 @@ static void print_table(const printer *p) {
     }
 }
 
-/* folder + name, when such a file is there. */
-static const char *existing(char out[PATH_ROOM], const char *folder, const char *name) {
-    const int n = snprintf(out, PATH_ROOM, "%s%s", folder, name);
-    return n > 0 && n < PATH_ROOM && tg_file_exists(out) ? out : NULL;
-}
-
-/* Path up to and with the last slash, "" when there is none. */
-static void folder_of(const char *path, char out[PATH_ROOM]) {
-    const char *slash = strrchr(path, '/');
-    snprintf(out, PATH_ROOM, "%.*s", slash ? (int)(slash - path + 1) : 0, path);
-}
-
-/* The shipped person: of this folder, beside the program, or beside its build folder. */
-static const char *find_identity(char out[PATH_ROOM]) {
-    char program[PATH_ROOM], folder[PATH_ROOM];
-    const char *found = existing(out, "", "models/demo.ckpt");
-    const ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (found || n <= 0)
-        return found;
-    program[n] = '\0';
-    folder_of(program, folder);
-    found = existing(out, folder, "models/demo.ckpt");
-    return found ? found : existing(out, folder, "../models/demo.ckpt");
-}
-
-static tg_status make_folder(tg_context *ctx, char out[PATH_ROOM]) {
+static tg_status make_folder(tg_context *ctx, char out[CLI_PATH]) {
     const char *base = getenv("TMPDIR");
-    const int n =
-        snprintf(out, PATH_ROOM, "%s/talkgen-bench-XXXXXX", base && *base ? base : "/tmp");
-    if (n > 0 && n < PATH_ROOM - 64 && mkdtemp(out))
+    const int n = snprintf(out, CLI_PATH, "%s/talkgen-bench-XXXXXX", base && *base ? base : "/tmp");
+    if (n > 0 && n < CLI_PATH - 64 && mkdtemp(out))
         return TG_OK;
-    const char *why = n > 0 && n < PATH_ROOM - 64 ? strerror(errno) : "its path is too long";
+    const char *why = n > 0 && n < CLI_PATH - 64 ? strerror(errno) : "its path is too long";
     tg_status s = tg_fail(ctx, TG_EOUTPUT,
                           "%s: the folder for temporary files cannot be made: %s\n"
                           "  expected: a folder that can be written\n  try: TMPDIR=FOLDER",
@@ -117,7 +90,7 @@ static tg_status judge(tg_context *ctx, const char *path, const printer *p) {
 }
 
 tg_status cmd_bench(tg_context *ctx, const cli_args *args) {
-    char identity[PATH_ROOM], audio[PATH_ROOM], folder[PATH_ROOM] = "", beside[PATH_ROOM];
+    char identity[CLI_PATH], audio[CLI_PATH], folder[CLI_PATH] = "", beside[CLI_PATH];
     printer p = {.json = args->json, .machine = tg_bench_machine_of(ctx)};
     tg_bench_options o = {.only = args->only,
                           .runs = args->runs,
@@ -126,10 +99,11 @@ tg_status cmd_bench(tg_context *ctx, const cli_args *args) {
                           .audio = args->audio,
                           .folder = folder};
     if (!o.identity)
-        o.identity = find_identity(identity);
+        o.identity = cli_shipped_model("demo.ckpt", identity);
     if (!o.audio && o.identity) {
-        folder_of(o.identity, beside);
-        o.audio = existing(audio, beside, "demo.flac");
+        cli_folder_of(o.identity, beside);
+        const int n = snprintf(audio, CLI_PATH, "%sdemo.flac", beside);
+        o.audio = n < CLI_PATH && tg_file_exists(audio) ? audio : NULL;
     }
     while (tg_bench_name(p.room))
         p.room++;

@@ -112,8 +112,10 @@ static const cli_command commands[] = {
      "beside the program, and demo.flac beside it. Grids count\nloads of 16 bytes against random "
      "ones.",
      "identity audio encoder only runs json against threads cpu-level progress", 0, cmd_bench},
-    {"doctor", "", "what this machine and this binary can do", NULL, "json threads cpu-level", 0,
-     cmd_doctor},
+    {"doctor", "", "what this machine and this binary can do: paste it into bug reports",
+     "Writes a small MP4 below TMPDIR, reads it again and removes it. Names neither you nor the "
+     "machine; paths in your home begin with ~. Exit 5 when no MP4 can be made.",
+     "json threads cpu-level", 0, cmd_doctor},
     {"version", "", "version and licences", NULL, "", 0, cmd_version},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

@@ -6,3 +6,7 @@
 const char *tg_commit(void) {
     return TALKGEN_COMMIT;
 }
+
+const char *tg_build(void) {
+    return TALKGEN_FLAGS;
+}

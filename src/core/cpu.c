@@ -43,20 +43,41 @@ bool tg_cpu_level_parse(const char *name, tg_cpu_level *out) {
     return false;
 }
 
-void tg_cpu_model(char *buffer, size_t size) {
-    snprintf(buffer, size, "unknown");
+/* The first line of /proc/cpuinfo that begins with `name`: what is behind its colon. */
+static bool cpuinfo(const char *name, char *line, int size) {
     FILE *file = fopen("/proc/cpuinfo", "r");
-    if (!file)
-        return;
-    char line[256];
-    while (fgets(line, sizeof line, file)) {
+    bool found = false;
+    while (file && !found && fgets(line, size, file)) {
         char *colon = strchr(line, ':');
-        if (strncmp(line, "model name", 10) != 0 || !colon)
+        if (strncmp(line, name, strlen(name)) != 0 || !colon)
             continue;
         colon += 1 + (colon[1] == ' ');
         colon[strcspn(colon, "\n")] = '\0';
-        snprintf(buffer, size, "%s", colon);
-        break;
+        memmove(line, colon, strlen(colon) + 1);
+        found = true;
     }
-    fclose(file);
+    if (file)
+        fclose(file);
+    return found;
+}
+
+void tg_cpu_model(char *buffer, size_t size) {
+    char line[256];
+    snprintf(buffer, size, "%s", cpuinfo("model name", line, sizeof line) ? line : "unknown");
+}
+
+void tg_cpu_features(char *buffer, size_t size) {
+    static const char *const wanted[] = {
+        "sse4_2",      "avx",      "f16c",     "fma",      "avx2",        "avx_vnni",
+        "avx512f",     "avx512dq", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16",
+        "avx512_fp16", "amx_tile", "amx_bf16", "amx_int8", "hypervisor"};
+    char line[8192];
+    size_t used = 0;
+    buffer[0] = '\0';
+    if (!cpuinfo("flags", line, sizeof line))
+        return;
+    for (char *rest = line, *word; (word = strsep(&rest, " "));)
+        for (size_t i = 0; i < sizeof wanted / sizeof *wanted && used < size; i++)
+            if (strcmp(word, wanted[i]) == 0)
+                used += (size_t)snprintf(buffer + used, size - used, "%s%s", used ? " " : "", word);
 }

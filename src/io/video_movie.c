@@ -323,6 +323,13 @@ static tg_status movie_finish(tg_context *ctx, void *state, const tg_sink_ending
 
 const tg_sink_kind tg_sink_movie = {movie_open, movie_write, movie_finish, tg_movie_drop};
 
+const char *tg_movie_encoder(int i, bool *offered) {
+    enum { VIDEO = sizeof encoders / sizeof encoders[0] };
+    const char *name = i < VIDEO ? encoders[i] : i == VIDEO ? "aac" : NULL;
+    *offered = name && avcodec_find_encoder_by_name(name);
+    return name;
+}
+
 const char *tg_video_encoder_name(void) {
     for (size_t i = 0; i < sizeof encoders / sizeof encoders[0]; i++) {
         if (avcodec_find_encoder_by_name(encoders[i])) {

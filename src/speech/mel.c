@@ -100,3 +100,7 @@ tg_status tg_mel(tg_context *ctx, const tg_mel_config *config, const float *samp
     tg_free(basis);
     return plan != NULL ? TG_OK : tg_fail(ctx, TG_ENOMEM, "out of memory for a mel spectrogram");
 }
+
+const char *tg_fftw_version(void) {
+    return fftwf_version;
+}
