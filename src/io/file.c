@@ -80,6 +80,12 @@ tg_status tg_temp_open(tg_context *ctx, const char *target, tg_temp *temp) {
     if (!*base) {
         return tg_write_failed(ctx, target, EISDIR);
     }
+    temp->direct = stat(target, &st) == 0 && !S_ISREG(st.st_mode);
+    if (temp->direct) {
+        memcpy(temp->name, target, length + 1);
+        temp->fd = open(target, O_WRONLY | O_CLOEXEC);
+        return temp->fd >= 0 ? TG_OK : tg_write_failed(ctx, target, errno);
+    }
     /* The process id keeps processes apart and the counter threads; a leftover of a killed
      * process with the same id is stepped over by O_EXCL. */
     static atomic_uint counter;
@@ -155,11 +161,11 @@ tg_status tg_temp_commit(tg_context *ctx, tg_temp *temp) {
         error = errno; /* network file systems report a full disk only here */
     }
     temp->fd = -1;
-    if (!error && rename(temp->name, temp->target) != 0) {
+    if (!error && !temp->direct && rename(temp->name, temp->target) != 0) {
         error = errno;
     }
     if (error) {
-        unlink(temp->name);
+        tg_temp_abort(temp);
         return tg_write_failed(ctx, temp->target, error);
     }
     return TG_OK;
@@ -170,7 +176,9 @@ void tg_temp_abort(tg_temp *temp) {
         close(temp->fd);
         temp->fd = -1;
     }
-    unlink(temp->name);
+    if (!temp->direct) {
+        unlink(temp->name);
+    }
 }
 
 /* ---- mapping ------------------------------------------------------------------ */

@@ -12,6 +12,7 @@ typedef struct {
     int fd; /* -1 when closed */
     char target[PATH_MAX];
     char name[PATH_MAX];
+    bool direct; /* the target is a device or a pipe: written as it is, never renamed or removed */
 } tg_temp;
 
 /* TG_EOUTPUT when the directory is missing or not writable or the target is a directory. */

@@ -43,6 +43,33 @@ static void read_and_write(void **state) {
     empty_folder();
 }
 
+/* --report /dev/null as root once left a file where the device had been. */
+static void what_is_no_file_stays(void **state) {
+    (void)state;
+    struct stat st;
+    char text[8];
+    assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
+    FILE *f = fopen(in_folder("pipe"), "r+"); /* holds both ends open */
+    assert_ok(tg_file_write(ctx, in_folder("pipe"), "abc", 3));
+    assert_ok(tg_file_write_synced(ctx, in_folder("pipe"), "def", 3));
+    assert_int_equal(fread(text, 1, 6, f), 6);
+    assert_memory_equal(text, "abcdef", 6);
+    fclose(f);
+    tg_temp temp;
+    f = fopen(in_folder("pipe"), "r+");
+    assert_ok(tg_temp_open(ctx, in_folder("pipe"), &temp));
+    tg_temp_abort(&temp);
+    fclose(f);
+    assert_int_equal(stat(in_folder("pipe"), &st), 0);
+    assert_true(S_ISFIFO(st.st_mode));
+    assert_int_equal(symlink("/dev/null", in_folder("nothing")), 0);
+    assert_ok(tg_file_write_synced(ctx, in_folder("nothing"), "abc", 3));
+    assert_int_equal(lstat(in_folder("nothing"), &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(files_in_folder(), 2);
+    empty_folder();
+}
+
 static void failures_are_named(void **state) {
     (void)state;
     char *text;
@@ -162,9 +189,9 @@ static void folders_and_sums(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(read_and_write),   cmocka_unit_test(failures_are_named),
-        cmocka_unit_test(pipes_grow),       cmocka_unit_test(limits_are_named),
-        cmocka_unit_test(folders_and_sums),
+        cmocka_unit_test(read_and_write),     cmocka_unit_test(what_is_no_file_stays),
+        cmocka_unit_test(failures_are_named), cmocka_unit_test(pipes_grow),
+        cmocka_unit_test(limits_are_named),   cmocka_unit_test(folders_and_sums),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
