@@ -1,4 +1,4 @@
-# Writes OUT, a header with the commit that SOURCE is at; touches it only when it says something new, so
+# Writes OUT, a header with the commit that SOURCE is at and its day; touches it only when it says something new, so
 # that nothing is compiled again without need. "unknown" without git or outside a clone.
 set(commit unknown)
 find_package(Git QUIET)
@@ -9,4 +9,10 @@ if(GIT_FOUND)
     set(commit ${described})
   endif()
 endif()
-file(CONFIGURE OUTPUT ${OUT} CONTENT "#define TALKGEN_COMMIT \"${commit}\"\n")
+set(date "")
+if(NOT commit STREQUAL unknown)
+  execute_process(COMMAND ${GIT_EXECUTABLE} -C ${SOURCE} show -s --format=%cs HEAD
+    OUTPUT_VARIABLE date ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+endif()
+file(CONFIGURE OUTPUT ${OUT} CONTENT
+  "#define TALKGEN_COMMIT \"${commit}\"\n#define TALKGEN_COMMIT_DATE \"${date}\"\n")

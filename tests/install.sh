@@ -8,6 +8,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 rm -rf "$2"
 cmake --install "$build" --prefix "$2" >/dev/null
 prefix=$(cd "$2" && pwd)
+"$prefix/bin/talkgen" help man | cmp - "$prefix/share/man/man1/talkgen.1"
+"$prefix/bin/talkgen" help bash-completion | cmp - "$prefix/share/bash-completion/completions/talkgen"
 PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name talkgen.pc)")
 export PKG_CONFIG_PATH
 # shellcheck disable=SC2046

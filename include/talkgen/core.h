@@ -200,7 +200,8 @@ size_t tg_peak_rss_bytes(void); /* peak resident memory of this process */
 const char *tg_version(void);   /* "0.1.0" */
 /* Commit of the sources, 12 hex digits, "-dirty" behind them when files had changed; "unknown". */
 const char *tg_commit(void);
-const char *tg_build(void); /* compiler, its version, kind of build and flags */
+const char *tg_commit_date(void); /* "2026-01-31", "" when unknown */
+const char *tg_build(void);       /* compiler, its version, kind of build and flags */
 
 #ifdef __cplusplus
 }

@@ -141,7 +141,7 @@ static void print_overview(FILE *out) {
         fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
     fprintf(out,
             "  %-10s this text; 'talkgen help COMMAND' for its options; topics: formats, manifest, "
-            "exit-codes\n",
+            "exit-codes, man, bash-completion\n",
             "help");
 }
 
@@ -188,6 +188,11 @@ static const char exit_text[] =
     " 75  stopped by a signal or time limit, run again\n130  interrupted\n"
     "141  whoever read the listing has left\n";
 
+static const cli_topic topics[] = {{"formats", "FILES", formats_text},
+                                   {"manifest", "MANIFEST", manifest_text},
+                                   {"exit-codes", "EXIT STATUS", exit_text}};
+enum { TOPICS = sizeof topics / sizeof topics[0] };
+
 static const cli_command *find_command(const char *name) {
     for (int i = 0; i < COMMANDS; i++)
         if (strcmp(commands[i].name, name) == 0)
@@ -211,12 +216,14 @@ static tg_status print_help(tg_context *ctx, const char *topic) {
         print_overview(stdout);
         return TG_OK;
     }
-    if (strcmp(topic, "manifest") == 0) {
-        fputs(manifest_text, stdout);
-        return TG_OK;
-    }
-    if (strcmp(topic, "formats") == 0 || strcmp(topic, "exit-codes") == 0) {
-        fputs(topic[0] == 'f' ? formats_text : exit_text, stdout);
+    for (int i = 0; i < TOPICS; i++)
+        if (strcmp(topic, topics[i].name) == 0) {
+            fputs(topics[i].text, stdout);
+            return TG_OK;
+        }
+    const cli_tables all = {commands, COMMANDS, topics, TOPICS};
+    if (strcmp(topic, "man") == 0 || strcmp(topic, "bash-completion") == 0) {
+        (topic[0] == 'm' ? cli_print_manual : cli_print_completion)(&all);
         return TG_OK;
     }
     const cli_command *c = find_command(topic);

@@ -410,29 +410,46 @@ tg_status cli_need(tg_context *ctx, const char *value, const char *option_name, 
                    option_name, "FILE");
 }
 
-void cli_print_options(const cli_command *command) {
+/* What happens when the option is not given, "" where nothing is to be told. */
+static void default_text(const option *o, char *out, size_t size) {
     cli_args live;
     cli_defaults(&live);
-    for (int i = 0; i < OPTIONS; i++) {
-        const option *o = &table[i];
-        if (!takes(command, o->name))
+    const void *field = (const char *)&live + o->field;
+    out[0] = '\0';
+    if (o->kind == TEXT && *(const char *const *)field)
+        snprintf(out, size, "%s", *(const char *const *)field);
+    else if (o->kind == COUNT)
+        snprintf(out, size, "%d", *(const int *)field);
+    else if ((o->kind == REAL || o->kind == SECONDS) && *(const double *)field > 0)
+        snprintf(out, size, "%g", *(const double *)field);
+    else if (o->kind == SEED)
+        snprintf(out, size, "%llu", (unsigned long long)live.seed);
+}
+
+bool cli_next_option(const cli_command *command, int *at, cli_option_text *out) {
+    while (*at < OPTIONS) {
+        const option *o = &table[(*at)++];
+        if (command && !takes(command, o->name))
             continue;
-        char left[96], shown[64] = "";
-        snprintf(left, sizeof left, "%s%c%s --%s%s%s", o->letter ? "-" : "",
-                 o->letter ? o->letter : ' ', o->letter ? "," : "  ", o->name, o->hint ? " " : "",
-                 o->hint ? o->hint : "");
-        const void *field = (const char *)&live + o->field;
-        if (o->kind == TEXT && *(const char *const *)field && **(const char *const *)field)
-            snprintf(shown, sizeof shown, " [%s]", *(const char *const *)field);
-        else if (o->kind == COUNT)
-            snprintf(shown, sizeof shown, " [%d]", *(const int *)field);
-        else if ((o->kind == REAL || o->kind == SECONDS) && *(const double *)field > 0)
-            snprintf(shown, sizeof shown, " [%g]", *(const double *)field);
-        else if (o->kind == SEED)
-            snprintf(shown, sizeof shown, " [%llu]", (unsigned long long)live.seed);
+        *out = (cli_option_text){o->name, o->letter, o->hint, o->help, ""};
+        default_text(o, out->otherwise, sizeof out->otherwise);
+        return true;
+    }
+    return false;
+}
+
+void cli_print_options(const cli_command *command) {
+    cli_option_text o;
+    for (int at = 0; cli_next_option(command, &at, &o);) {
+        char left[96], shown[72] = "";
+        snprintf(left, sizeof left, "%s%c%s --%s%s%s", o.letter ? "-" : "",
+                 o.letter ? o.letter : ' ', o.letter ? "," : "  ", o.name, o.hint ? " " : "",
+                 o.hint ? o.hint : "");
+        if (o.otherwise[0])
+            snprintf(shown, sizeof shown, " [%s]", o.otherwise);
         if (strlen(left) > 36)
-            printf("  %s\n  %-36s %s%s\n", left, "", o->help, shown);
+            printf("  %s\n  %-36s %s%s\n", left, "", o.help, shown);
         else
-            printf("  %-36s %s%s\n", left, o->help, shown);
+            printf("  %-36s %s%s\n", left, o.help, shown);
     }
 }

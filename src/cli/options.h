@@ -62,11 +62,39 @@ typedef struct {
     tg_status (*run)(tg_context *ctx, const cli_args *args);
 } cli_command;
 
+/* A text of its own for `help NAME` and the manual. */
+typedef struct {
+    const char *name, *title, *text;
+} cli_topic;
+
+/* All that the program takes, for what is printed from the tables. */
+typedef struct {
+    const cli_command *commands;
+    int command_count;
+    const cli_topic *topics;
+    int topic_count;
+} cli_tables;
+
+/* What a reader sees of an option. */
+typedef struct {
+    const char *name;
+    char letter;        /* 0 = none */
+    const char *hint;   /* of its value, NULL = it takes none */
+    const char *help;   /* one line */
+    char otherwise[64]; /* the live default, "" when there is none to tell */
+} cli_option_text;
+
 void cli_defaults(cli_args *args);
 /* Parses argv[0..argc) for `command`. TG_EUSAGE with a message naming the option, the value, what
  * was expected. */
 tg_status cli_parse(tg_context *ctx, const cli_command *command, int argc, char **argv,
                     cli_args *args);
+/* The options that a command takes, one by one (command NULL: all that there are); false behind the
+ * last. *at counts through the table and starts at 0. */
+bool cli_next_option(const cli_command *command, int *at, cli_option_text *out);
+/* talkgen.1 in the man language, and the completion of bash, on stdout. */
+void cli_print_manual(const cli_tables *tables);
+void cli_print_completion(const cli_tables *tables);
 /* Options of the command with live defaults, on stdout. */
 void cli_print_options(const cli_command *command);
 /* Nearest of n names within a small edit distance, NULL when none is near. */

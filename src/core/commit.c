@@ -7,6 +7,10 @@ const char *tg_commit(void) {
     return TALKGEN_COMMIT;
 }
 
+const char *tg_commit_date(void) {
+    return TALKGEN_COMMIT_DATE;
+}
+
 const char *tg_build(void) {
     return TALKGEN_FLAGS;
 }
