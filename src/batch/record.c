@@ -35,6 +35,11 @@ static int64_t count_of(const tg_json *v) {
     return x >= 0 && x < 9e15 ? (int64_t)x : -1;
 }
 
+static int int_of(const tg_json *v, int otherwise) {
+    double x = tg_json_number(v, otherwise);
+    return x >= 0 && x <= INT_MAX ? (int)x : otherwise;
+}
+
 /* Nanoseconds need more digits than a double has. */
 static int64_t time_of(const tg_json *v) {
     return strtoll(tg_json_string(v, "0"), NULL, 10);
@@ -67,10 +72,11 @@ static bool fill(tg_record *r, const tg_json *root) {
     r->frames = count_of(tg_json_get(root, "frames"));
     r->audio_s = tg_json_number(tg_json_get(root, "audio_s"), 0);
     r->wall_s = tg_json_number(tg_json_get(root, "wall_s"), 0);
-    r->threads = (int)tg_json_number(tg_json_get(root, "threads"), 1);
-    r->code = (int)tg_json_number(tg_json_get(root, "error_code"), 0);
+    r->threads = int_of(tg_json_get(root, "threads"), 1);
+    r->code = int_of(tg_json_get(root, "error_code"), 0);
     const char *error = tg_json_string(tg_json_get(root, "error"), NULL);
-    if (r->status == TG_RECORD_COMPLETE && (!r->md5[0] || !r->job[0] || !r->params[0]))
+    if (r->status == TG_RECORD_COMPLETE &&
+        (!r->md5[0] || !r->job[0] || !r->params[0] || r->bytes < 0 || r->frames < 0))
         r->status = TG_RECORD_DAMAGED;
     r->options = strdup(tg_json_string(tg_json_get(root, "options"), ""));
     return r->options && (!error || (r->error = strdup(error)));

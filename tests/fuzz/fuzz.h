@@ -43,6 +43,22 @@ static inline const char *fuzz_file(const uint8_t *data, size_t bytes) {
     return path;
 }
 
+/* The input as a regular file in the current folder, for readers that want one; fuzz_disk_done
+ * removes it. */
+static inline const char *fuzz_disk_file(const uint8_t *data, size_t bytes) {
+    static char path[64];
+    snprintf(path, sizeof path, "fuzz-input-%ld", (long)getpid());
+    FILE *file = fopen(path, "wb");
+    if (!file || (bytes && fwrite(data, bytes, 1, file) != 1) || fclose(file) != 0) {
+        abort();
+    }
+    return path;
+}
+
+static inline void fuzz_disk_done(const char *path) {
+    unlink(path);
+}
+
 /* A failure says why, a success is TG_OK: everything else is a mistake of ours. */
 static inline void fuzz_check(tg_status status) {
     if (status != TG_OK && !tg_message(fuzz_context())[0]) {

@@ -323,7 +323,7 @@ int main(int argc, char **argv) {
     watch_heap();
     session s = {.reader = dash ? dash + 1 : "reader", .run = strtoull(argv[2], NULL, 10)};
     s.strict = strcmp(s.reader, "audio") != 0 && strcmp(s.reader, "video") != 0 &&
-               strcmp(s.reader, "image") != 0;
+               strcmp(s.reader, "concat") != 0 && strcmp(s.reader, "image") != 0;
     s.seed_count = argc - 3;
     s.seeds = read_seeds(argv + 3, s.seed_count);
     s.count = (uint64_t)s.seed_count + strtoull(argv[1], NULL, 10);
