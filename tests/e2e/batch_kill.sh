@@ -5,6 +5,7 @@
 small="--size 32x32"
 clips=${TALKGEN_CLIPS:-24} # more of both: a long test
 rounds=${TALKGEN_KILLS:-10}
+disks=${TALKGEN_DISKS:-10}
 for i in $(seq $clips); do
     [ -s a$((i % 6)).wav ] || ffmpeg -nostdin -loglevel error -y -ss $((i % 6)) -i "$speech" -t 0.4 a$((i % 6)).wav
     echo "{\"id\": \"k$i\", \"audio\": \"a$((i % 6)).wav\"}"
@@ -87,7 +88,7 @@ absent
 mkdir -p disk
 if mount -t tmpfs -o size=64k tmpfs disk 2>/dev/null; then
     full=0
-    for round in $(seq 10); do
+    for round in $(seq $disks); do
         umount disk && mount -t tmpfs -o size=$((8 + $(random 160)))k tmpfs disk
         batch disk
         got=$?
