@@ -4,6 +4,7 @@
 #include "batch/sweep.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -232,6 +233,20 @@ static void finish(tg_runner *r) {
         tg_sweep(r->o->out_dir, r->locks); /* of those we waited for */
 }
 
+/* Another run that begins now sweeps the folder, and would take the report's temporary file for
+ * that of a dead one if its name were not locked. */
+static tg_status write_report(tg_runner *r, tg_context *ctx) {
+    char name[PATH_MAX];
+    const char *report = r->o->report;
+    bool swept = report && tg_sweep_place(r->o->out_dir, report, name, sizeof name), held = false;
+    for (int i = 0; i < 200 && swept && !(held = tg_locks_try(r->locks, name)); i++)
+        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL); /* others sweep or write it */
+    tg_status s = tg_events_write_report(ctx, &r->events);
+    if (held)
+        tg_locks_release(r->locks, name);
+    return s;
+}
+
 tg_status tg_batch_run(tg_context *ctx, const tg_batch_options *options, const tg_clip_list *clips,
                        tg_manifest *stream, tg_batch_summary *summary) {
     double began = tg_now_s();
@@ -257,7 +272,7 @@ tg_status tg_batch_run(tg_context *ctx, const tg_batch_options *options, const t
         tell_summary(&r, s);
         *summary = r.sum;
         tg_context *other = tg_context_create(1); /* a failed report is told after the outcome */
-        tg_status written = tg_events_write_report(other, &r.events);
+        tg_status written = write_report(&r, other);
         if (written != TG_OK && (s == TG_OK || s == TG_EPARTIAL))
             s = tg_fail(ctx, written, "%s", tg_message(other));
         tg_context_destroy(&other);

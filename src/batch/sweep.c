@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,8 +21,15 @@ static size_t before_digits(const char *text, size_t n) {
     return i;
 }
 
+/* A sidecar has the lock of its clip. */
+static size_t without_json(const char *name, size_t n) {
+    static const char json[] = ".json";
+    size_t m = sizeof json - 1;
+    return n > m && strncmp(name + n - m, json, m) == 0 ? n - m : n;
+}
+
 bool tg_sweep_name(const char *file, char *out, size_t size) {
-    static const char end[] = ".part", json[] = ".json";
+    static const char end[] = ".part";
     size_t n = strlen(file), m = sizeof end - 1;
     if (file[0] != '.' || n < m + 6 || strcmp(file + n - m, end) != 0)
         return false;
@@ -31,15 +39,28 @@ bool tg_sweep_name(const char *file, char *out, size_t size) {
     size_t b = before_digits(file, a - 1);
     if (b == a - 1 || b < 3 || file[b - 1] != '.')
         return false;
-    n = b - 2; /* without the dots around the name */
-    if (n > sizeof json - 1 &&
-        strncmp(file + 1 + n - (sizeof json - 1), json, sizeof json - 1) == 0)
-        n -= sizeof json - 1;
+    n = without_json(file + 1, b - 2); /* and without the dots around the name */
     if (n + 1 > size)
         return false;
     memcpy(out, file + 1, n);
     out[n] = '\0';
     return true;
+}
+
+bool tg_sweep_place(const char *folder, const char *path, char *name, size_t size) {
+    char parent[PATH_MAX], root[PATH_MAX], inside[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int n = slash ? (int)(slash - path) + 1 : 0;
+    snprintf(parent, sizeof parent, "%.*s.", n, path);
+    if (!realpath(folder, root) || !realpath(parent, inside))
+        return false;
+    size_t m = strlen(root);
+    if (strncmp(inside, root, m) != 0 || (inside[m] && inside[m] != '/' && root[m - 1] != '/'))
+        return false;
+    const char *below = inside + m + (inside[m] == '/'), *base = path + n;
+    int length = (int)without_json(base, strlen(base));
+    n = snprintf(name, size, "%s%s%.*s", below, *below ? "/" : "", length, base);
+    return n > 0 && (size_t)n < size;
 }
 
 static int sweep(const char *folder, const char *below, int depth, tg_locks *locks) {
