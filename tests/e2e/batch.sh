@@ -27,10 +27,6 @@ holds() { # FILE TEXT
 counts() { # RENDERED BEFORE FAILED LEFT
     holds out.txt ": $1 rendered, $2 complete before, $3 failed, $4 left"
 }
-# hashes REPORT: id and frame hash of every clip in it, sorted
-hashes() {
-    sed -n 's/.*"id":"\([^"]*\)".*"frame_hash":"\([0-9a-f]*\)".*/\1 \2/p' "$@" | sort
-}
 files_of() { # outputs with the moment they were made
     find "$1" -name '*.mp4' -printf '%p %T@\n' | sort
 }

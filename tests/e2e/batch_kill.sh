@@ -6,13 +6,7 @@ small="--size 32x32"
 clips=${TALKGEN_CLIPS:-24} # more of both: a long test
 rounds=${TALKGEN_KILLS:-10}
 disks=${TALKGEN_DISKS:-10}
-for i in $(seq $clips); do
-    [ -s a$((i % 6)).wav ] || ffmpeg -nostdin -loglevel error -y -ss $((i % 6)) -i "$speech" -t 0.4 a$((i % 6)).wav
-    echo "{\"id\": \"k$i\", \"audio\": \"a$((i % 6)).wav\"}"
-done >jobs.jsonl
-hashes() {
-    sed -n 's/.*"id":"\([^"]*\)".*"frame_hash":"\([0-9a-f]*\)".*/\1 \2/p' "$@" | sort
-}
+short_clips "$clips"
 batch() { # OUT OPTIONS...
     folder=$1
     shift
