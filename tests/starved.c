@@ -31,13 +31,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 int talkgen_main(int argc, char **argv); /* main of src/cli/main.c, renamed */
 
-enum { WAYS = 4096, DEPTH = 24, SECONDS = 120, FILES = 256 };
+enum { WAYS = 4096, DEPTH = 24, SECONDS = 300, FILES = 256 };
 
 typedef struct {
     atomic_ullong hash; /* of the return addresses; 0 = free */
@@ -258,6 +259,13 @@ static int run(int argc, char **argv, bool counting) {
     return status;
 }
 
+static const char *ending(int status) {
+    static char text[32];
+    snprintf(text, sizeof text, WIFEXITED(status) ? "exit %d" : "signal %d",
+             WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+    return text;
+}
+
 static void message_is_good(void) {
     char text[8192];
     FILE *file = fopen("err.txt", "r");
@@ -323,6 +331,11 @@ int main(int argc, char **argv) {
             "ARGUMENTS...\n");
         return 2;
     }
+    /* The same addresses every time, so that --at means the same. */
+    const int was = personality(0xffffffff);
+    if (was >= 0 && !(was & ADDR_NO_RANDOMIZE) &&
+        personality((unsigned)was | ADDR_NO_RANDOMIZE) >= 0)
+        execv("/proc/self/exe", argv);
     argv[i] = "talkgen";
     argc -= i;
     argv += i;
@@ -385,16 +398,14 @@ int main(int argc, char **argv) {
                 message_is_good();
                 nothing_left(state);
                 if (state) {
-                    if (run(argc, argv, false) != 0)
-                        tell("the same command again fails", "");
+                    const int again = run(argc, argv, false);
+                    if (again != 0)
+                        tell("the same command again fails", ending(again));
                     else
                         whole(&want);
                 }
             } else {
-                char text[64];
-                snprintf(text, sizeof text, code >= 0 ? "%d" : "signal %d",
-                         code >= 0 ? code : WTERMSIG(status));
-                tell("neither out of memory nor success", text);
+                tell("neither out of memory nor success", ending(status));
             }
             if (wrong != before) {
                 printf("  row %ld: allocation %ld of %ld by these calls\n", row, shared->nth + 1,
