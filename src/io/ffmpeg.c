@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <libavutil/log.h>
+#include <libavutil/mem.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,8 +20,13 @@ static void keep_error(void *object, int level, const char *format, va_list args
     }
 }
 
+/* Bytes that FFmpeg may ask for at once: twice a picture of 8192 x 8192 in RGB. A file of 2 KB made
+ * it ask for 1.1 GB. */
+enum { MOST = 512 << 20 };
+
 static void install(void) {
     av_log_set_callback(keep_error);
+    av_max_alloc(MOST);
 }
 
 void tg_ffmpeg_quiet(void) {
