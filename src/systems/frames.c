@@ -16,7 +16,7 @@ struct tg_frames {
     tg_frames_options options;
     size_t pixels; /* of a picture */
     int64_t done;
-    tg_task *task;
+    tg_task *task; /* NULL: this thread writes */
     write_job job;
     uint8_t *bytes[2];  /* RGB, or RGBA when transparent */
     float *rgb, *alpha; /* one picture, when transparent */
@@ -45,7 +45,9 @@ void tg_frames_close(tg_frames **frames) {
     *frames = NULL;
 }
 
-static bool allocate(tg_frames *f, bool npy) {
+/* On one thread a frame is written before the next is drawn: who asks for one thread has one
+ * processor. */
+static bool allocate(tg_frames *f, int threads, bool npy) {
     const tg_frames_options *o = &f->options;
     size_t all;
     f->pixels = (size_t)o->width * (size_t)o->height;
@@ -55,9 +57,9 @@ static bool allocate(tg_frames *f, bool npy) {
     if (o->transparent && (!(f->rgb = tg_alloc(f->pixels * 3 * sizeof *f->rgb)) ||
                            !(f->alpha = tg_alloc(f->pixels * sizeof *f->alpha))))
         return false;
-    f->task = tg_task_create();
+    f->task = threads > 1 ? tg_task_create() : NULL;
     f->job.ctx = tg_context_create(1);
-    if (!f->task || !f->job.ctx)
+    if ((threads > 1 && !f->task) || !f->job.ctx)
         return false;
     return !npy || (tg_mul_size(f->pixels * 3 * sizeof(float), (size_t)o->frames, &all) &&
                     (f->all = tg_alloc(all)));
@@ -78,7 +80,7 @@ tg_status tg_frames_open(tg_context *ctx, const tg_frames_options *o, tg_frames 
     tg_frames *f = calloc(1, sizeof *f);
     if (f)
         f->options = *o;
-    if (!f || !allocate(f, npy)) {
+    if (!f || !allocate(f, tg_pool_threads(tg_context_pool(ctx)), npy)) {
         tg_frames_close(&f);
         return tg_fail(ctx, TG_ENOMEM,
                        "out of memory for %lld frames of %dx%d\n  expected: room for %s\n  try: %s",
@@ -140,7 +142,8 @@ static void write_frame(void *arg) {
 }
 
 tg_status tg_frames_wait(tg_context *ctx, tg_frames *f) {
-    tg_task_wait(f->task);
+    if (f->task)
+        tg_task_wait(f->task);
     if (f->job.status == TG_OK)
         return TG_OK;
     tg_fail(ctx, f->job.status, "%s", tg_message(f->job.ctx));
@@ -158,7 +161,10 @@ tg_status tg_frames_put(tg_context *ctx, tg_frames *f) {
     tg_status s = tg_frames_wait(ctx, f);
     if (s == TG_OK) {
         f->job.pixels = bytes;
-        tg_task_start(f->task, write_frame, &f->job);
+        if (f->task)
+            tg_task_start(f->task, write_frame, &f->job);
+        else
+            write_frame(&f->job);
     }
     return s;
 }
