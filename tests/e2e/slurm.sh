@@ -116,14 +116,16 @@ submit() { # ARRAY MANIFEST OUT: its number into $array
 of_frozen() { # NAME: the variable in the environment of the frozen process
     tr '\0' '\n' <"/proc/$frozen/environ" | sed -n "s/^$1=//p"
 }
-# Waits until no job is left. Slurm lets a requeued job wait for two minutes, which a test need not.
+# Waits until no job is left. Slurm lets a requeued job wait for two minutes, which a test need not; but within
+# the second in which it was ended its node would refuse it.
 drain() {
     until=$(($(date +%s) + 180))
     while [ "$(date +%s)" -lt $until ]; do
-        squeue -h -r -O JobArrayID:24,StateCompact:8,RestartCnt:8 >queue.txt
+        squeue -h -r -o '%i %r %S' >queue.txt
         [ -s queue.txt ] || return 0
-        for job in $(awk '$2 == "PD" && $3 > 0 { print $1 }' queue.txt); do
-            scontrol update jobid="$job" starttime=now
+        soon=$(date -d '20 seconds' +%FT%T)
+        for job in $(awk -v soon="$soon" '$2 == "BeginTime" && $3 != "N/A" && $3 > soon { print $1 }' queue.txt); do
+            scontrol update jobid="$job" starttime=now+2
         done
         sleep 0.1
     done
@@ -212,4 +214,5 @@ if freeze cancelled long; then
     about "$cancelled" | grep -q '^0 CANCELLED ' || tell "a cancelled task: $(about "$cancelled"), $(cat "cancelled-$cancelled.log")"
     absent
 fi
+[ $wrong = 0 ] || tail -n 100 "$cluster"/slurm*.log
 finish
