@@ -49,9 +49,9 @@ static peak_fn *peak_of(ceiling_kind kind, tg_cpu_level level) {
 }
 
 enum {
-    ROUNDS = 100000,
-    COPY_BYTES = 1 << 27,   /* of all threads together, beyond the caches */
-    COPY_LEAST = 1 << 22,   /* of one thread */
+    ROUNDS = 2000000,     /* some milliseconds, beside which the start of a thread does not count */
+    COPY_BYTES = 1 << 27, /* of all threads together, beyond the caches */
+    COPY_LEAST = 1 << 22, /* of one thread */
     TABLE_FLOATS = 1 << 21, /* 8 MiB: as large as the tables of an encoder */
     LOADS = 1 << 18         /* so many that they meet every line of the table */
 };
