@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 typedef struct {
@@ -31,8 +32,10 @@ struct tg_pool {
     pthread_mutex_t lock;
     pthread_mutex_t caller; /* one range at a time; a second caller thread waits */
     pthread_cond_t wake, idle;
-    uint64_t generation; /* counts ranges; workers wait for it to move */
-    int busy;            /* workers still inside the current range */
+    bool spins; /* there is a processor for every thread */
+    atomic_ullong
+        generation;  /* counts ranges; workers wait for it to move. Written under the lock */
+    atomic_int busy; /* workers still inside the current range. Written under the lock */
     bool quit;
     job current;
 };
@@ -51,14 +54,55 @@ static void work(job *j, int worker) {
     }
 }
 
+/* A sleeping thread needs some 50 us to wake up, as long as many a range takes; so a thread looks
+ * for that long before it sleeps. */
+enum { LOOK_NS = 60000 };
+
+static inline void relax(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static int64_t now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Returns when the generation is no longer `seen`, or after a while. */
+static void look_for_work(tg_pool *pool, uint64_t seen) {
+    const int64_t end = pool->spins ? now_ns() + LOOK_NS : 0;
+    while (pool->spins && now_ns() < end)
+        for (int i = 0; i < 16; i++) {
+            if (atomic_load_explicit(&pool->generation, memory_order_relaxed) != seen)
+                return;
+            relax();
+        }
+}
+
+/* Returns when no worker is busy, or after a while. */
+static void look_for_end(tg_pool *pool) {
+    const int64_t end = pool->spins ? now_ns() + LOOK_NS : 0;
+    while (pool->spins && now_ns() < end)
+        for (int i = 0; i < 16; i++) {
+            if (atomic_load_explicit(&pool->busy, memory_order_relaxed) == 0)
+                return;
+            relax();
+        }
+}
+
 static void *worker_main(void *arg) {
     seat *me = arg;
     tg_pool *pool = me->pool;
     inside = pool;
     inside_worker = me->worker;
     uint64_t seen = 0;
-    pthread_mutex_lock(&pool->lock);
     for (;;) {
+        look_for_work(pool, seen);
+        pthread_mutex_lock(&pool->lock);
         while (pool->generation == seen && !pool->quit)
             pthread_cond_wait(&pool->wake, &pool->lock);
         if (pool->quit)
@@ -69,6 +113,7 @@ static void *worker_main(void *arg) {
         pthread_mutex_lock(&pool->lock);
         if (--pool->busy == 0)
             pthread_cond_signal(&pool->idle);
+        pthread_mutex_unlock(&pool->lock);
     }
     pthread_mutex_unlock(&pool->lock);
     return NULL;
@@ -108,6 +153,7 @@ tg_pool *tg_pool_create(int threads) {
     if (!pool)
         return NULL;
     pool->threads = threads > 0 ? threads : tg_cpu_count();
+    pool->spins = pool->threads <= tg_cpu_count();
     pthread_mutex_init(&pool->lock, NULL);
     pthread_mutex_init(&pool->caller, NULL);
     pthread_cond_init(&pool->wake, NULL);
@@ -198,6 +244,7 @@ void tg_pool_run(tg_pool *pool, int64_t n, int64_t grain, tg_range_fn *fn, void 
     inside = outer;
     inside_worker = outer_worker;
 
+    look_for_end(pool);
     pthread_mutex_lock(&pool->lock);
     while (pool->busy > 0)
         pthread_cond_wait(&pool->idle, &pool->lock);
