@@ -9,7 +9,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 typedef struct {
@@ -33,9 +32,9 @@ struct tg_pool {
     pthread_mutex_t caller; /* one range at a time; a second caller thread waits */
     pthread_cond_t wake, idle;
     bool spins; /* there is a processor for every thread */
-    atomic_ullong
-        generation;  /* counts ranges; workers wait for it to move. Written under the lock */
-    atomic_int busy; /* workers still inside the current range. Written under the lock */
+    /* Ranges so far, whose change workers wait for; workers still inside the current one. Written
+     * under the lock. */
+    atomic_ullong generation, busy;
     bool quit;
     job current;
 };
@@ -56,7 +55,7 @@ static void work(job *j, int worker) {
 
 /* A sleeping thread needs some 50 us to wake up, as long as many a range takes; so a thread looks
  * for that long before it sleeps. */
-enum { LOOK_NS = 60000 };
+static const double LOOK_S = 60e-6;
 
 static inline void relax(void) {
 #if defined(__x86_64__)
@@ -66,29 +65,13 @@ static inline void relax(void) {
 #endif
 }
 
-static int64_t now_ns(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-/* Returns when the generation is no longer `seen`, or after a while. */
-static void look_for_work(tg_pool *pool, uint64_t seen) {
-    const int64_t end = pool->spins ? now_ns() + LOOK_NS : 0;
-    while (pool->spins && now_ns() < end)
+/* Returns when *value has become `x`, or with `no_longer` another one, or after a while. What it
+ * saw is looked at again under the lock. */
+static void look(const tg_pool *pool, atomic_ullong *value, uint64_t x, bool no_longer) {
+    const double end = pool->spins ? tg_now_s() + LOOK_S : 0;
+    while (pool->spins && tg_now_s() < end)
         for (int i = 0; i < 16; i++) {
-            if (atomic_load_explicit(&pool->generation, memory_order_relaxed) != seen)
-                return;
-            relax();
-        }
-}
-
-/* Returns when no worker is busy, or after a while. */
-static void look_for_end(tg_pool *pool) {
-    const int64_t end = pool->spins ? now_ns() + LOOK_NS : 0;
-    while (pool->spins && now_ns() < end)
-        for (int i = 0; i < 16; i++) {
-            if (atomic_load_explicit(&pool->busy, memory_order_relaxed) == 0)
+            if ((atomic_load_explicit(value, memory_order_relaxed) == x) != no_longer)
                 return;
             relax();
         }
@@ -101,7 +84,7 @@ static void *worker_main(void *arg) {
     inside_worker = me->worker;
     uint64_t seen = 0;
     for (;;) {
-        look_for_work(pool, seen);
+        look(pool, &pool->generation, seen, true);
         pthread_mutex_lock(&pool->lock);
         while (pool->generation == seen && !pool->quit)
             pthread_cond_wait(&pool->wake, &pool->lock);
@@ -231,7 +214,7 @@ void tg_pool_run(tg_pool *pool, int64_t n, int64_t grain, tg_range_fn *fn, void 
     pool->current.n = n;
     pool->current.grain = grain;
     atomic_store(&pool->current.next, 0);
-    pool->busy = pool->threads - 1;
+    pool->busy = (uint64_t)pool->threads - 1;
     pool->generation++;
     pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->lock);
@@ -244,7 +227,7 @@ void tg_pool_run(tg_pool *pool, int64_t n, int64_t grain, tg_range_fn *fn, void 
     inside = outer;
     inside_worker = outer_worker;
 
-    look_for_end(pool);
+    look(pool, &pool->busy, 0, false);
     pthread_mutex_lock(&pool->lock);
     while (pool->busy > 0)
         pthread_cond_wait(&pool->idle, &pool->lock);
