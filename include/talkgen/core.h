@@ -109,6 +109,16 @@ bool tg_cpu_level_parse(const char *name, tg_cpu_level *out);
 tg_cpu_level tg_context_cpu(const tg_context *ctx);
 tg_status tg_context_set_cpu(tg_context *ctx, tg_cpu_level level);
 /* Model name of the processor, "unknown" if it cannot be read. buffer[size]. */
+/* How exactly the large matrix products of networks are computed where nothing is trained. INT16:
+ * factors rounded to 16 bits with a scale for every 256 of a row, exact sums: about half the time
+ * of a large speech encoder on processors with AVX512-VNNI, for 2e-4 of relative error a product.
+ * The default is FLOAT32. */
+typedef enum { TG_FLOAT32, TG_INT16, TG_PRECISIONS } tg_precision;
+const char *tg_precision_name(tg_precision precision); /* "float32", "int16" */
+bool tg_precision_parse(const char *name, tg_precision *out);
+tg_precision tg_context_precision(const tg_context *ctx); /* FLOAT32 for NULL */
+void tg_context_set_precision(tg_context *ctx, tg_precision precision);
+
 void tg_cpu_model(char *buffer, size_t size);
 /* Those of its features that kernels use or could use, as /proc/cpuinfo names them. */
 void tg_cpu_features(char *buffer, size_t size);

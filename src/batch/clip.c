@@ -264,6 +264,7 @@ static bool begin(tg_batch_worker *w, const tg_clip *clip) {
         return false;
     }
     tg_context_set_cpu(ctx, tg_context_cpu(r->ctx));
+    tg_context_set_precision(ctx, tg_context_precision(r->ctx));
     tg_context_set_note(ctx, keep_warning, w);
     tg_context_set_progress(ctx, tell_progress, w);
     pthread_mutex_lock(&r->lock);

@@ -29,13 +29,14 @@ static tg_status describe(tg_context *ctx, tg_job *job, const char *out) {
     snprintf(job->params_text, sizeof job->params_text,
              "frames=%d kind=%s clip=%s seed=%llu temperature=%.9g eyes=%d clamp=%.9g smooth=%.9g "
              "lle=%.9g start=%.17g duration=%.17g size=%dx%d pose=%.32s pose_smooth=%d "
-             "background=%.32s eye_area=%.9g eye_smooth=%d reference=%d crf=%d",
+             "background=%.32s eye_area=%.9g eye_smooth=%d reference=%d crf=%d%s",
              TG_FRAMES_VERSION, kind, m->clip_id, (unsigned long long)m->seed,
              (double)m->temperature, (int)m->eyes, (double)m->clamp_std, (double)m->smooth,
              (double)m->lle, m->start_s, m->duration_s, p->width, p->height,
              is_file_pose(p->pose) ? "file" : p->pose, p->pose_smooth,
              is_file_background(p->background) ? "file" : p->background, (double)p->eye_area,
-             p->eye_smooth, (int)p->march, p->crf);
+             p->eye_smooth, (int)p->march, p->crf,
+             tg_context_precision(ctx) == TG_INT16 ? " precision=int16" : "");
     return tg_md5_bytes(ctx, job->params_text, strlen(job->params_text), job->params);
 }
 

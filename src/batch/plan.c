@@ -41,6 +41,7 @@ static tg_status calibrate(tg_context *ctx, const tg_batch_options *o, tg_models
         return tg_fail(ctx, TG_ENOMEM, "out of memory for a few frames");
     }
     tg_context_set_cpu(own, tg_context_cpu(ctx));
+    tg_context_set_precision(own, tg_context_precision(ctx));
     tg_status s = tg_job_open(own, o, models, clip, job);
     job->synth.portrait.output = "null:";
     if (job->synth.motion.duration_s <= 0 || job->synth.motion.duration_s > 1)

@@ -6,9 +6,10 @@
 #include "talkgen/systems.h"
 
 typedef enum {
-    CEILING_FMA,  /* float32 multiply-adds on registers */
-    CEILING_BF16, /* vdpbf16ps */
-    CEILING_INT8, /* vpdpbusd */
+    CEILING_FMA,   /* float32 multiply-adds on registers */
+    CEILING_BF16,  /* vdpbf16ps */
+    CEILING_INT16, /* vpdpwssd */
+    CEILING_INT8,  /* vpdpbusd */
     CEILING_COPY,
     CEILING_GATHER,
     CEILINGS,

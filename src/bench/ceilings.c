@@ -40,7 +40,9 @@ static peak_fn *peak_of(ceiling_kind kind, tg_cpu_level level) {
     case CEILING_BF16:
         return level >= TG_CPU_AVX512BF16 ? tg_bench_bf16_avx512bf16 : NULL;
     default:
-        return level >= TG_CPU_AVX512 && tg_bench_has_vnni() ? tg_bench_int8_avx512vnni : NULL;
+        if (level < TG_CPU_AVX512 || !tg_bench_has_vnni())
+            return NULL;
+        return kind == CEILING_INT16 ? tg_bench_int16_avx512vnni : tg_bench_int8_avx512vnni;
     }
 #else
     (void)level;
@@ -186,11 +188,10 @@ void tg_bench_ceilings_close(bench *b) {
 
 /* One row; nothing where the processor has no such instruction. */
 static tg_status measure(bench *b, const bench_entry *entry) {
-    static const tg_bench_unit units[CEILINGS] = {[CEILING_FMA] = TG_BENCH_FLOP,
-                                                  [CEILING_BF16] = TG_BENCH_FLOP,
-                                                  [CEILING_INT8] = TG_BENCH_OP,
-                                                  [CEILING_COPY] = TG_BENCH_BYTE,
-                                                  [CEILING_GATHER] = TG_BENCH_LOAD};
+    static const tg_bench_unit units[CEILINGS] = {
+        [CEILING_FMA] = TG_BENCH_FLOP,  [CEILING_BF16] = TG_BENCH_FLOP,
+        [CEILING_INT16] = TG_BENCH_OP,  [CEILING_INT8] = TG_BENCH_OP,
+        [CEILING_COPY] = TG_BENCH_BYTE, [CEILING_GATHER] = TG_BENCH_LOAD};
     ceiling *c = &b->ceilings[entry->kind][entry->one ? 0 : 1];
     if (c->fn)
         return TG_OK;
@@ -206,6 +207,8 @@ const bench_entry tg_bench_ceilings[] = {
     {"ceiling/fma-fp32/all", measure, CEILING_FMA, false, NULL},
     {"ceiling/dot-bf16/1", measure, CEILING_BF16, true, NULL},
     {"ceiling/dot-bf16/all", measure, CEILING_BF16, false, NULL},
+    {"ceiling/dot-int16/1", measure, CEILING_INT16, true, NULL},
+    {"ceiling/dot-int16/all", measure, CEILING_INT16, false, NULL},
     {"ceiling/dot-int8/1", measure, CEILING_INT8, true, NULL},
     {"ceiling/dot-int8/all", measure, CEILING_INT8, false, NULL},
     {"ceiling/copy/1", measure, CEILING_COPY, true, NULL},

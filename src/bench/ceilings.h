@@ -12,6 +12,7 @@ double tg_bench_fma_avx2(int64_t rounds);
 double tg_bench_fma_avx512(int64_t rounds);
 double tg_bench_bf16_avx512bf16(int64_t rounds);
 bool tg_bench_has_vnni(void);
+double tg_bench_int16_avx512vnni(int64_t rounds);
 double tg_bench_int8_avx512vnni(int64_t rounds);
 #endif
 

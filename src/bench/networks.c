@@ -44,10 +44,13 @@ static tg_status measure_hubert(bench *b, const bench_entry *entry) {
         s = tg_bench_passed(b, ctx, tg_hubert_create(ctx, &config, &j.model));
     if (s == TG_OK) {
         tg_hubert_init(j.model, 1);
-        const bench_plan plan = {FRAMES, TG_BENCH_FRAME, CEILING_FMA,
+        tg_context_set_precision(ctx, (tg_precision)entry->kind);
+        const bench_plan plan = {FRAMES, TG_BENCH_FRAME,
+                                 entry->kind == TG_INT16 ? CEILING_INT16 : CEILING_FMA,
                                  tg_hubert_flop_per_second(&config) * SECONDS, false};
         s = tg_bench_time(b, entry, &plan, run_hubert, &j);
     }
+    tg_context_set_precision(ctx, TG_FLOAT32);
     tg_hubert_destroy(&j.model);
     tg_json_destroy(&json);
     tg_tape_destroy(&j.tape);
@@ -277,8 +280,9 @@ static tg_status measure_vanilla(bench *b, const bench_entry *entry) {
 }
 
 const bench_entry tg_bench_networks[] = {
-    {"network/hubert-large", measure_hubert, 0, false, hubert_large},
-    {"network/hubert-base", measure_hubert, 0, false, hubert_base},
+    {"network/hubert-large", measure_hubert, TG_FLOAT32, false, hubert_large},
+    {"network/hubert-int16", measure_hubert, TG_INT16, false, hubert_large},
+    {"network/hubert-base", measure_hubert, TG_FLOAT32, false, hubert_base},
     {"network/vae", measure_vae, 0, false, NULL},
     {"network/adnerf", measure_vanilla, 0, false, NULL},
     {NULL, NULL, 0, false, NULL},

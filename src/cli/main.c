@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 #define SHARED "threads cpu-level progress overwrite"
-#define SAMPLE "seed clip-id temperature latent eyes clamp-std smooth lle encoder start duration"
+#define SAMPLE                                                                                     \
+    "seed clip-id temperature latent eyes clamp-std smooth lle encoder precision start duration"
 #define LOOK                                                                                       \
     "size fps pose pose-smooth background crf pose-out eye-area eye-smooth march torso-features"
 
@@ -27,6 +28,7 @@ static const cli_command commands[] = {
      "of a clip depends on --seed and its id. 'talkgen help manifest' has the lines.",
      "manifest identity encoder out-dir shard jobs retries max-failures job-timeout grace rerun "
      "limit skip-bad-lines dry-run report events size fps pose pose-smooth background crf eye-area "
+     "precision "
      "eye-smooth march seed temperature eyes clamp-std smooth lle " SHARED,
      0, cmd_batch},
     {"concat", "PART... --audio FILE -o OUT", "join the parts that --frames A:B made",
@@ -40,7 +42,8 @@ static const cli_command commands[] = {
      "out-dir manifest shard skip-bad-lines json progress", 0, cmd_verify},
     {"features", "--audio FILE --identity FILE -o FILE.npy", "speech features, 50 rows per second",
      "Writes float32 [rows,width]. --encoder takes a voice or encoder file without an identity.",
-     "audio identity encoder output start duration logits frames25 " SHARED, 0, cmd_features},
+     "audio identity encoder precision output start duration logits frames25 " SHARED, 0,
+     cmd_features},
     {"motion", "--audio FILE | --features FILE.npy --identity FILE -o FILE.npy",
      "landmarks, 25 frames per second",
      "Writes float32 [frames,68,3]: absolute points in head coordinates, 1 = 1 dm, blinks "
@@ -262,6 +265,13 @@ static tg_status configure(tg_context **ctx, cli_args *args, cli_progress *progr
                 args->cpu_level);
         s = tg_context_set_cpu(*ctx, level);
     }
+    tg_precision precision = TG_FLOAT32;
+    if (s == TG_OK && !tg_precision_parse(args->precision, &precision))
+        s = tg_fail(*ctx, TG_EUSAGE,
+                    "--precision '%s' is not known\n  expected: float32 or int16\n"
+                    "  try: --precision int16",
+                    args->precision);
+    tg_context_set_precision(*ctx, precision);
     if (args->seed_random) {
         args->seed = (uint64_t)time(NULL) * 1000003u ^ (uint64_t)getpid();
         args->seed &= 0xffffffffu;

@@ -22,7 +22,7 @@ typedef struct cli_args {
     double lle;
     int crf;
     int threads; /* 0 = all processors */
-    const char *cpu_level, *progress;
+    const char *cpu_level, *precision, *progress;
     bool overwrite, json, help, raw, heldout_voices;
     /* train */
     const char *data, *corpus, *heldout, *voice, *init, *work;

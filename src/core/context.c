@@ -112,6 +112,29 @@ tg_status tg_context_set_cpu(tg_context *ctx, tg_cpu_level level) {
     return TG_OK;
 }
 
+static const char *const precision_names[TG_PRECISIONS] = {"float32", "int16"};
+
+const char *tg_precision_name(tg_precision precision) {
+    return precision >= 0 && precision < TG_PRECISIONS ? precision_names[precision] : "unknown";
+}
+
+bool tg_precision_parse(const char *name, tg_precision *out) {
+    for (int i = 0; i < TG_PRECISIONS; i++)
+        if (strcmp(name, precision_names[i]) == 0) {
+            *out = (tg_precision)i;
+            return true;
+        }
+    return false;
+}
+
+tg_precision tg_context_precision(const tg_context *ctx) {
+    return ctx ? ctx->precision : TG_FLOAT32;
+}
+
+void tg_context_set_precision(tg_context *ctx, tg_precision precision) {
+    ctx->precision = precision;
+}
+
 const char *tg_version(void) {
     return "0.1.0";
 }

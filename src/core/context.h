@@ -13,6 +13,7 @@ struct tg_context {
     tg_pool *pool;
     int system_error; /* behind the message, 0 = none */
     tg_cpu_level cpu;
+    tg_precision precision;
     atomic_int cancelled; /* a tg_status, TG_OK while nobody cancelled; set from signal handlers */
     tg_note_fn *note;
     void *note_user;

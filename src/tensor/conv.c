@@ -339,8 +339,8 @@ tg_tensor *tg_conv1d_rows(tg_tape *tape, tg_tensor *x, tg_tensor *w, tg_tensor *
             for (int64_t k = 0; k < taps; k++)
                 window[(o * taps + k) * in + c] = w->data[(o * in + c) * taps + k];
     for (int64_t n = 0; n < x->dim[0]; n++)
-        tg_gemm_bias(tg_tape_gemm(tape), tg_tape_pool(tape), false, true, rows, out, in * taps,
-                     x->data + n * time * in, stride * in, window, in * taps, NULL,
+        tg_gemm_bias(tg_tape_layer_gemm(tape, 0, NULL), tg_tape_pool(tape), false, true, rows, out,
+                     in * taps, x->data + n * time * in, stride * in, window, in * taps, NULL,
                      b ? b->data : NULL, y->data + n * rows * out, out);
     tg_arena_release(tg_tape_arena(tape), mark);
     return y;

@@ -13,6 +13,8 @@
 
 enum {
     SMALL = 1 << 16, /* multiply-adds of a product that is not worth packing */
+    LARGE = 4000000, /* and of one that is worth sharing with other threads */
+    SHORT = 64, /* run that does not leave a table's own panels the room for more than numbers */
     SHARED = 5 << 18 /* floats of A that are packed at a time for all threads */
 };
 
@@ -25,6 +27,18 @@ const tg_gemm_kernels *tg_gemm_at(tg_cpu_level level) {
 #endif
     (void)level;
     return &tg_gemm_portable;
+}
+
+const tg_gemm_kernels *tg_gemm_int16_at(tg_cpu_level level) {
+#if defined(__x86_64__)
+    if (level >= TG_CPU_AVX512)
+        return __builtin_cpu_supports("avx512vnni") ? &tg_gemm_int16_avx512vnni
+                                                    : &tg_gemm_int16_avx512;
+    if (level == TG_CPU_AVX2)
+        return &tg_gemm_int16_avx2;
+#endif
+    (void)level;
+    return &tg_gemm_int16_portable;
 }
 
 /* What C starts from when bias is asked for by row: the tile's own memory. */
@@ -193,17 +207,23 @@ static void run(tg_pool *pool, const tg_gemm_product *p) {
         return;
     }
     const double work = (double)p->m * (double)p->n * (double)p->k;
+    if (p->g->plain && (work < LARGE || (p->k % p->g->depth && p->k % p->g->depth < SHORT))) {
+        tg_gemm_product plain = *p;
+        plain.g = p->g->plain;
+        run(pool, &plain);
+        return;
+    }
     if (work <= SMALL && p->k <= TG_GEMM_SMALL_DEPTH) {
         run_small(p);
         return;
     }
     const tg_gemm_range all = {0, p->m, 0, p->n, 0, p->k};
     /* Small, or A would not be read twice: each task packs what it needs. */
-    if (work < 4e6) {
+    if (work < LARGE) {
         compute(p, &all, NULL, NULL);
         return;
     }
-    if (p->halves && tg_gemm_strassen_pays(p) && tg_gemm_strassen(pool, p))
+    if (p->halves && !p->g->plain && tg_gemm_strassen_pays(p) && tg_gemm_strassen(pool, p))
         return;
     const int threads = tg_pool_threads(pool), mr = p->g->mr;
     const int64_t deep = tg_least(p->k, 2048 / p->g->depth * p->g->depth);

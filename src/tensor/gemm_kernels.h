@@ -15,7 +15,8 @@ enum {
     TG_GEMM_SMALL_DEPTH = 1024 /* most of the inner dimension of `small` */
 };
 
-typedef struct {
+typedef struct tg_gemm_kernels tg_gemm_kernels;
+struct tg_gemm_kernels {
     int mr, nr;
     /* The inner dimension is summed in runs of this many products, each of them from 0; a run is
      * then added to C. Elements of C depend on nothing else. */
@@ -44,9 +45,19 @@ typedef struct {
      * contiguous (across: element (p, j) at b[p * ld + j]) or rows of its transpose are. */
     void (*small)(int64_t n, int64_t k, const double *row, const float *b, int64_t ld, bool across,
                   double *out);
-} tg_gemm_kernels;
+    /* NULL, or the table that takes what is too small for this one: then a panel is not floats but
+     * what this table's own functions make of the room, and tile_into_two, write, add_panels and
+     * small are missing. */
+    const tg_gemm_kernels *plain;
+};
 
 extern const tg_gemm_kernels tg_gemm_portable, tg_gemm_avx2, tg_gemm_avx512;
 const tg_gemm_kernels *tg_gemm_at(tg_cpu_level level);
+
+/* The same with factors rounded to 16 bits (gemm_int16_body.h), at twice the rate where the
+ * processor has AVX512-VNNI. */
+extern const tg_gemm_kernels tg_gemm_int16_portable, tg_gemm_int16_avx2, tg_gemm_int16_avx512,
+    tg_gemm_int16_avx512vnni;
+const tg_gemm_kernels *tg_gemm_int16_at(tg_cpu_level level);
 
 #endif

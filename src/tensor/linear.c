@@ -35,9 +35,11 @@ tg_tensor *tg_linear(tg_tape *tape, tg_tensor *x, tg_tensor *w, tg_tensor *b) {
     tg_tensor *y = tg_tape_new(tape, x->ndim, dim);
     if (!y)
         return tg_tape_poison(tape);
-    tg_gemm_bias(tg_tape_gemm(tape), tg_tape_pool(tape), false, true, tg_outer(x, x->ndim - 1), out,
-                 in, x->data, in, w->data, in, NULL, b ? b->data : NULL, y->data, out);
-    tg_tape_record(tape, sizeof(tg_node), linear_backward, y, 3, (tg_tensor *[]){x, w, b});
+    tg_tensor *const inputs[] = {x, w, b};
+    tg_gemm_bias(tg_tape_layer_gemm(tape, 3, inputs), tg_tape_pool(tape), false, true,
+                 tg_outer(x, x->ndim - 1), out, in, x->data, in, w->data, in, NULL,
+                 b ? b->data : NULL, y->data, out);
+    tg_tape_record(tape, sizeof(tg_node), linear_backward, y, 3, inputs);
     return y;
 }
 

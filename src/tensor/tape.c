@@ -94,6 +94,12 @@ const tg_gemm_kernels *tg_tape_gemm(const tg_tape *tape) {
     return tg_gemm_at(tg_context_cpu(tape->ctx));
 }
 
+const tg_gemm_kernels *tg_tape_layer_gemm(const tg_tape *tape, int n, tg_tensor *const *in) {
+    if (tg_context_precision(tape->ctx) == TG_INT16 && !tg_tape_records(tape, n, in))
+        return tg_gemm_int16_at(tg_context_cpu(tape->ctx));
+    return tg_tape_gemm(tape);
+}
+
 static void shape_text(const tg_tensor *x, char *out, size_t size) {
     size_t used = (size_t)snprintf(out, size, "[");
     for (int i = 0; i < x->ndim && used < size; i++)

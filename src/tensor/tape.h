@@ -61,6 +61,9 @@ float *tg_tape_grad_zeroed(tg_tape *tape, tg_tensor *x);
 tg_pool *tg_tape_pool(const tg_tape *tape);
 const tg_kernels *tg_tape_kernels(const tg_tape *tape);
 const tg_gemm_kernels *tg_tape_gemm(const tg_tape *tape);
+/* Kernels of a layer's product whose operands are in[n]: those that round their factors when the
+ * context's precision allows it and nothing is recorded. */
+const tg_gemm_kernels *tg_tape_layer_gemm(const tg_tape *tape, int n, tg_tensor *const *in);
 
 /* Products of the dimensions before and after `axis`. */
 int64_t tg_outer(const tg_tensor *x, int axis);

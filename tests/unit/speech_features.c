@@ -273,6 +273,42 @@ static void test_logits(void **state) {
     tg_hubert_destroy(&plain);
 }
 
+/* Factors of 16 bits: another result, near the first; the same on any number of threads. */
+static void test_int16(void **state) {
+    (void)state;
+    enum { ROWS = 200, SAMPLES = ROWS * 320 + 80, WIDTH = 256 };
+    tg_hubert_config c = tiny(true);
+    c.hidden_size = WIDTH;
+    c.intermediate_size = 2 * WIDTH;
+    c.frames_per_clip = ROWS;
+    tg_hubert *model;
+    assert_int_equal(tg_hubert_create(ctx, &c, &model), TG_OK);
+    tg_hubert_init(model, 7);
+    float *x = sound(SAMPLES);
+    int64_t rows;
+    float *exact = features(ctx, model, x, SAMPLES, &rows);
+    tg_context *two = tg_context_create(2);
+    assert_non_null(two);
+    tg_context_set_precision(ctx, TG_INT16);
+    tg_context_set_precision(two, TG_INT16);
+    float *rounded = features(ctx, model, x, SAMPLES, &rows);
+    float *again = features(two, model, x, SAMPLES, &rows);
+    tg_context_set_precision(ctx, TG_FLOAT32);
+    assert_int_equal(rows, ROWS);
+    assert_memory_equal(rounded, again, sizeof(float) * (size_t)(rows * WIDTH));
+    double off = 0, size = 0;
+    for (int64_t i = 0; i < rows * WIDTH; i++) {
+        off += (double)(rounded[i] - exact[i]) * (double)(rounded[i] - exact[i]);
+        size += (double)exact[i] * (double)exact[i];
+    }
+    const double error = sqrt(off / size);
+    if (!(error > 2e-5 && error < 5e-4))
+        fail_msg("off by %g", error);
+    tg_free(exact), tg_free(rounded), tg_free(again), tg_free(x);
+    tg_context_destroy(&two);
+    tg_hubert_destroy(&model);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_windows),
@@ -282,6 +318,7 @@ int main(void) {
         cmocka_unit_test(test_bad_configs),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_logits),
+        cmocka_unit_test(test_int16),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
