@@ -184,14 +184,13 @@ void tg_pool_run(tg_pool *pool, int64_t n, int64_t grain, tg_range_fn *fn, void 
 /* Processors this process may run on (affinity and cgroup quota), at least 1. */
 int tg_cpu_count(void);
 
-/* One job that runs beside the caller (a video encoder behind a renderer). At most one at a time:
- * tg_task_start waits for the previous one. */
-typedef struct tg_task tg_task;
-typedef void tg_task_fn(void *arg);
-tg_task *tg_task_create(void);
-void tg_task_start(tg_task *task, tg_task_fn *fn, void *arg);
-void tg_task_wait(tg_task *task);
-void tg_task_destroy(tg_task **task); /* waits first */
+/* One job beside the caller and its ranges (a video encoder behind a renderer), done by a thread of
+ * the pool that has nothing else to do or is about to join a range. At most one at a time: starting
+ * another waits for it. Where the pool has no other thread, tg_pool_start does it and returns. What
+ * is not begun yet is done by tg_pool_wait itself. */
+typedef void tg_job_fn(void *arg);
+void tg_pool_start(tg_pool *pool, tg_job_fn *fn, void *arg);
+void tg_pool_wait(tg_pool *pool);
 
 /* Memory of the machine and what limits this process, in bytes; SIZE_MAX where nothing is known or
  * set. Of control groups only version 2 is read. */

@@ -1,7 +1,8 @@
-/* One pool of worker threads that cut a range into fixed blocks, and one background task.
+/* One pool of worker threads that cut a range into fixed blocks, and do one job beside that.
  *
  * Blocks are handed out by an atomic counter, so which worker runs a block is up to the moment;
- * their size is the caller's, so what a block computes is not. */
+ * their size is the caller's, so what a block computes is not. Workers join a range while it has
+ * blocks left: one that sleeps, or has the job beside, is not waited for. */
 #include "talkgen/core.h"
 
 #include <pthread.h>
@@ -32,11 +33,15 @@ struct tg_pool {
     pthread_mutex_t caller; /* one range at a time; a second caller thread waits */
     pthread_cond_t wake, idle;
     bool spins; /* there is a processor for every thread */
-    /* Ranges so far, whose change workers wait for; workers still inside the current one. Written
-     * under the lock. */
-    atomic_ullong generation, busy;
+    /* Ranges and jobs so far, whose change workers wait for; workers inside the current range.
+     * These and the rest are written under the lock. */
+    atomic_ullong posted, busy;
     bool quit;
+    bool open; /* the current range may be joined */
     job current;
+    enum { NONE, WAITING, RUNNING } beside;
+    tg_job_fn *beside_fn;
+    void *beside_arg;
 };
 
 /* Worker number of this thread inside a range of `inside`; a nested call runs inline with it. */
@@ -77,26 +82,45 @@ static void look(const tg_pool *pool, atomic_ullong *value, uint64_t x, bool no_
         }
 }
 
+/* The job beside, with the lock held before and after. */
+static void run_beside(tg_pool *pool) {
+    pool->beside = RUNNING;
+    pthread_mutex_unlock(&pool->lock);
+    pool->beside_fn(pool->beside_arg);
+    pthread_mutex_lock(&pool->lock);
+    pool->beside = NONE;
+    pthread_cond_broadcast(&pool->idle);
+}
+
 static void *worker_main(void *arg) {
     seat *me = arg;
     tg_pool *pool = me->pool;
     inside = pool;
     inside_worker = me->worker;
     uint64_t seen = 0;
+    pthread_mutex_lock(&pool->lock);
     for (;;) {
-        look(pool, &pool->generation, seen, true);
+        /* Looking costs nobody anything but this thread. */
+        pthread_mutex_unlock(&pool->lock);
+        look(pool, &pool->posted, seen, true);
         pthread_mutex_lock(&pool->lock);
-        while (pool->generation == seen && !pool->quit)
+        while (pool->posted == seen && !pool->quit)
             pthread_cond_wait(&pool->wake, &pool->lock);
         if (pool->quit)
             break;
-        seen = pool->generation;
+        seen = pool->posted;
+        /* First what cannot be cut: the blocks of a range then even out when all are done. */
+        if (pool->beside == WAITING)
+            run_beside(pool);
+        if (!pool->open)
+            continue;
+        pool->busy++;
         pthread_mutex_unlock(&pool->lock);
         work(&pool->current, me->worker);
         pthread_mutex_lock(&pool->lock);
+        pool->open = false; /* no blocks are left */
         if (--pool->busy == 0)
-            pthread_cond_signal(&pool->idle);
-        pthread_mutex_unlock(&pool->lock);
+            pthread_cond_broadcast(&pool->idle);
     }
     pthread_mutex_unlock(&pool->lock);
     return NULL;
@@ -214,8 +238,8 @@ void tg_pool_run(tg_pool *pool, int64_t n, int64_t grain, tg_range_fn *fn, void 
     pool->current.n = n;
     pool->current.grain = grain;
     atomic_store(&pool->current.next, 0);
-    pool->busy = (uint64_t)pool->threads - 1;
-    pool->generation++;
+    pool->open = true;
+    pool->posted++;
     pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->lock);
 
@@ -227,10 +251,40 @@ void tg_pool_run(tg_pool *pool, int64_t n, int64_t grain, tg_range_fn *fn, void 
     inside = outer;
     inside_worker = outer_worker;
 
+    pthread_mutex_lock(&pool->lock);
+    pool->open = false;
+    pthread_mutex_unlock(&pool->lock);
     look(pool, &pool->busy, 0, false);
     pthread_mutex_lock(&pool->lock);
     while (pool->busy > 0)
         pthread_cond_wait(&pool->idle, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
     pthread_mutex_unlock(&pool->caller);
+}
+
+void tg_pool_start(tg_pool *pool, tg_job_fn *fn, void *arg) {
+    if (!pool || pool->threads == 1 || inside == pool) {
+        fn(arg);
+        return;
+    }
+    pthread_mutex_lock(&pool->lock);
+    while (pool->beside != NONE)
+        pthread_cond_wait(&pool->idle, &pool->lock);
+    pool->beside = WAITING;
+    pool->beside_fn = fn;
+    pool->beside_arg = arg;
+    pool->posted++;
+    pthread_cond_signal(&pool->wake);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void tg_pool_wait(tg_pool *pool) {
+    if (!pool || inside == pool)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    if (pool->beside == WAITING)
+        run_beside(pool);
+    while (pool->beside != NONE)
+        pthread_cond_wait(&pool->idle, &pool->lock);
+    pthread_mutex_unlock(&pool->lock);
 }

@@ -16,7 +16,7 @@ struct tg_frames {
     tg_frames_options options;
     size_t pixels; /* of a picture */
     int64_t done;
-    tg_task *task; /* NULL: this thread writes */
+    tg_pool *pool; /* that writes one picture while it renders the next */
     write_job job;
     uint8_t *bytes[2];  /* RGB, or RGBA when transparent */
     float *rgb, *alpha; /* one picture, when transparent */
@@ -32,8 +32,7 @@ void tg_frames_close(tg_frames **frames) {
     if (!frames || !*frames)
         return;
     tg_frames *f = *frames;
-    if (f->task)
-        tg_task_destroy(&f->task);
+    tg_pool_wait(f->pool);
     tg_sink_abort(&f->job.sink);
     tg_context_destroy(&f->job.ctx);
     tg_free(f->bytes[0]);
@@ -45,9 +44,7 @@ void tg_frames_close(tg_frames **frames) {
     *frames = NULL;
 }
 
-/* On one thread a frame is written before the next is drawn: who asks for one thread has one
- * processor. */
-static bool allocate(tg_frames *f, int threads, bool npy) {
+static bool allocate(tg_frames *f, bool npy) {
     const tg_frames_options *o = &f->options;
     size_t all;
     f->pixels = (size_t)o->width * (size_t)o->height;
@@ -57,9 +54,8 @@ static bool allocate(tg_frames *f, int threads, bool npy) {
     if (o->transparent && (!(f->rgb = tg_alloc(f->pixels * 3 * sizeof *f->rgb)) ||
                            !(f->alpha = tg_alloc(f->pixels * sizeof *f->alpha))))
         return false;
-    f->task = threads > 1 ? tg_task_create() : NULL;
     f->job.ctx = tg_context_create(1);
-    if ((threads > 1 && !f->task) || !f->job.ctx)
+    if (!f->job.ctx)
         return false;
     return !npy || (tg_mul_size(f->pixels * 3 * sizeof(float), (size_t)o->frames, &all) &&
                     (f->all = tg_alloc(all)));
@@ -78,9 +74,11 @@ tg_status tg_frames_open(tg_context *ctx, const tg_frames_options *o, tg_frames 
                        "%s exists already\n  expected: a new file\n  try: -y to replace it",
                        o->path);
     tg_frames *f = calloc(1, sizeof *f);
-    if (f)
+    if (f) {
         f->options = *o;
-    if (!f || !allocate(f, tg_pool_threads(tg_context_pool(ctx)), npy)) {
+        f->pool = tg_context_pool(ctx);
+    }
+    if (!f || !allocate(f, npy)) {
         tg_frames_close(&f);
         return tg_fail(ctx, TG_ENOMEM,
                        "out of memory for %lld frames of %dx%d\n  expected: room for %s\n  try: %s",
@@ -142,8 +140,7 @@ static void write_frame(void *arg) {
 }
 
 tg_status tg_frames_wait(tg_context *ctx, tg_frames *f) {
-    if (f->task)
-        tg_task_wait(f->task);
+    tg_pool_wait(f->pool);
     if (f->job.status == TG_OK)
         return TG_OK;
     tg_fail(ctx, f->job.status, "%s", tg_message(f->job.ctx));
@@ -161,10 +158,7 @@ tg_status tg_frames_put(tg_context *ctx, tg_frames *f) {
     tg_status s = tg_frames_wait(ctx, f);
     if (s == TG_OK) {
         f->job.pixels = bytes;
-        if (f->task)
-            tg_task_start(f->task, write_frame, &f->job);
-        else
-            write_frame(&f->job);
+        tg_pool_start(f->pool, write_frame, &f->job);
     }
     return s;
 }

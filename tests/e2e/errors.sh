@@ -104,6 +104,7 @@ expect 2 missing "$talkgen" --audio "$speech" -o a.mp4
 expect 2 missing "$talkgen" --audio "$speech" --identity "$person"
 expect 2 "eyes" synth a.mp4 -a "$speech" --eyes wide
 expect 2 "--cpu-level" synth a.mp4 -a "$speech" --cpu-level sse
+expect 2 "--precision" synth a.mp4 -a "$speech" --precision bf16
 expect 2 "--progress" "$talkgen" -a "$speech" -i "$person" -o a.mp4 --progress loud
 expect 2 "unexpected argument" synth a.mp4 -a "$speech" b.wav
 expect 2 "a.xyz" synth a.xyz -a "$speech"

@@ -2,6 +2,8 @@
 #include "talkgen/core.h"
 
 #include <math.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -159,15 +161,59 @@ static void add_one(void *arg) {
     ++*(int *)arg;
 }
 
-static void background_task(void **state) {
+/* Jobs beside ranges and without: each done once, in order, and a range does not wait for the one
+ * that it began with. */
+static void jobs_beside(void **state) {
     (void)state;
-    tg_task *task = tg_task_create();
-    int value = 0;
-    for (int i = 0; i < 100; i++)
-        tg_task_start(task, add_one, &value);
-    tg_task_wait(task);
-    assert_int_equal(value, 100);
-    tg_task_destroy(&task);
+    static int hits[1000];
+    static double sums[1000];
+    for (int threads = 1; threads <= 3; threads++) {
+        tg_pool *pool = tg_pool_create(threads);
+        int value = 0;
+        for (int i = 0; i < 100; i++)
+            tg_pool_start(pool, add_one, &value);
+        tg_pool_wait(pool);
+        assert_int_equal(value, 100);
+        memset(hits, 0, sizeof hits);
+        for (int i = 1; i <= 200; i++) {
+            tg_pool_start(pool, add_one, &value);
+            range_job job = {pool, hits, 999, 10, sums};
+            tg_pool_run(pool, job.n, job.grain, count_range, &job);
+            for (int k = 0; k < 999; k++)
+                assert_int_equal(hits[k], i);
+            if (i % 3 == 0) {
+                tg_pool_wait(pool);
+                assert_int_equal(value, 100 + i);
+            }
+        }
+        tg_pool_wait(pool);
+        tg_pool_wait(pool);
+        assert_int_equal(value, 300);
+        tg_pool_destroy(&pool);
+    }
+    tg_pool_start(NULL, add_one, &hits[0]);
+    tg_pool_wait(NULL);
+    assert_int_equal(hits[0], 201);
+}
+
+static void wait_for_flag(void *arg) {
+    while (!atomic_load((atomic_int *)arg))
+        sched_yield();
+}
+
+/* A range ends while the job that was started before it still runs. */
+static void ranges_do_not_wait_for_the_job(void **state) {
+    (void)state;
+    tg_pool *pool = tg_pool_create(2);
+    atomic_int flag = 0;
+    tg_pool_start(pool, wait_for_flag, &flag);
+    static int hits[100];
+    static double sums[100];
+    range_job job = {pool, hits, 100, 1, sums};
+    tg_pool_run(pool, job.n, job.grain, count_range, &job);
+    atomic_store(&flag, 1);
+    tg_pool_wait(pool);
+    tg_pool_destroy(&pool);
 }
 
 static void cpu_levels(void **state) {
@@ -194,9 +240,13 @@ static void cpu_levels(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages_and_codes),  cmocka_unit_test(arena_blocks),
-        cmocka_unit_test(philox_known_answer), cmocka_unit_test(random_numbers),
-        cmocka_unit_test(pool_ranges),         cmocka_unit_test(background_task),
+        cmocka_unit_test(messages_and_codes),
+        cmocka_unit_test(arena_blocks),
+        cmocka_unit_test(philox_known_answer),
+        cmocka_unit_test(random_numbers),
+        cmocka_unit_test(pool_ranges),
+        cmocka_unit_test(jobs_beside),
+        cmocka_unit_test(ranges_do_not_wait_for_the_job),
         cmocka_unit_test(cpu_levels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
