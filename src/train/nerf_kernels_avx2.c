@@ -5,6 +5,7 @@
 #define BLOCK_VEC 2
 #define TABLE     tg_nerf_kernels_avx2
 
+#define splat(x)     ((vf)_mm256_set1_ps(x))
 #define floor_vec(v) ((vf)_mm256_floor_ps((__m256)(v)))
 #define sqrt_vec(v)  ((vf)_mm256_sqrt_ps((__m256)(v)))
 #define gather_pairs(table, row, a, b)                                                             \

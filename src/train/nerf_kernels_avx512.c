@@ -5,6 +5,7 @@
 #define BLOCK_VEC 2
 #define TABLE     tg_nerf_kernels_avx512
 
+#define splat(x)     ((vf)_mm512_set1_ps(x))
 #define floor_vec(v) ((vf)_mm512_floor_ps((__m512)(v)))
 #define sqrt_vec(v)  ((vf)_mm512_sqrt_ps((__m512)(v)))
 #define gather_pairs(table, row, a, b)                                                             \

@@ -4,7 +4,7 @@
  *   BLOCK_OUT x BLOCK_VEC      register block: outputs x vectors of samples
  *   gather_pairs(t, i, a, b)   a, b = t[2 i], t[2 i + 1] for a vector of rows i
  *   transpose_block(x, ldx, y, ldy)  y[j][i] = x[i][j], LANES x LANES
- *   floor_vec(v), sqrt_vec(v)
+ *   splat(x), floor_vec(v), sqrt_vec(v)
  *   TABLE                      name of the kernel table
  */
 #include "train/nerf_kernels.h"
@@ -19,10 +19,6 @@ typedef float vf __attribute__((vector_size(LANES * 4), may_alias));
 typedef int32_t vi __attribute__((vector_size(LANES * 4), may_alias));
 typedef uint32_t vu __attribute__((vector_size(LANES * 4), may_alias));
 typedef float vf_unaligned __attribute__((vector_size(LANES * 4), may_alias, aligned(4)));
-
-static inline vf splat(float x) {
-    return (vf){0} + x;
-}
 
 static inline vf select_vec(vi mask, vf a, vf b) {
     return (vf)(((vi)a & mask) | ((vi)b & ~mask));
