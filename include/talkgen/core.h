@@ -92,17 +92,19 @@ typedef enum {
     TG_CPU_PORTABLE = 0,
     TG_CPU_AVX2 = 1,       /* AVX2 + FMA + F16C */
     TG_CPU_AVX512 = 2,     /* AVX-512 F, BW, DQ, VL */
-    TG_CPU_AVX512BF16 = 3, /* the above + vdpbf16ps */
+    TG_CPU_AVX512VNNI = 3, /* the above + vpdpwssd: narrow layers in 16-bit integers */
+    TG_CPU_AVX512BF16 = 4, /* the above + vdpbf16ps: in bf16 */
     TG_CPU_LEVELS
 } tg_cpu_level;
 
 tg_cpu_level tg_cpu_detect(void); /* the highest that this machine has */
-/* The one to use unless asked for another: the highest, but not AVX512BF16 on Intel's processors,
- * whose vdpbf16ps does half the multiply-adds of their FMA (Emerald Rapids: 86 of 176 GFLOP/s a
- * core). */
+/* The one to use unless asked for another: the highest, but AVX512VNNI on Intel's processors, whose
+ * vdpbf16ps does half the multiply-adds of their FMA, and vpdpwssd twice as many (Emerald Rapids:
+ * 86, 176 and 350 G/s a core). */
 tg_cpu_level tg_cpu_fastest(void);
 const char *tg_cpu_level_name(tg_cpu_level level);
-/* false when `name` is no level; names are portable, avx2, avx512, avx512bf16. */
+/* false when `name` is no level; names are portable, avx2, avx512,
+ * avx512vnni, avx512bf16. */
 bool tg_cpu_level_parse(const char *name, tg_cpu_level *out);
 /* Level that kernels use with this context: the fastest, or what the user forced (never above
  * what the machine has; then TG_EUSAGE). */

@@ -22,7 +22,7 @@ typedef struct {
     tg_head head;
     tg_torso torso;
     const tg_tile_kernels *kernels;
-    bool narrow; /* only what runs in bf16 */
+    bool narrow; /* only what does not run in float32 */
     int kind;
     int threads;
     seat *seats;
@@ -150,14 +150,17 @@ static tg_status run_mlp(void *arg) {
     return TG_OK;
 }
 
-/* Which precision: all float32; all bf16, which leaves out the ambient network; or as in a frame,
- * where the ambient network alone is float32. */
-static const char fp32[] = "fp32", bf16[] = "bf16", mixed[] = "mixed";
+/* Which precision: all float32; all bf16 or integers, which leaves out the ambient network; or as
+ * in a frame, where the ambient network alone is float32. */
+static const char fp32[] = "fp32", int16[] = "int16", bf16[] = "bf16", mixed[] = "mixed";
 
 /* kind: the width; shape: one of these. */
 static tg_status measure_mlp(bench *b, const bench_entry *entry) {
-    const bool narrow = entry->shape == bf16;
-    if (entry->shape != fp32 && tg_context_cpu(b->ctx) < TG_CPU_AVX512BF16)
+    const bool narrow = entry->shape == bf16 || entry->shape == int16;
+    const tg_cpu_level level = tg_context_cpu(b->ctx);
+    if ((entry->shape == int16 && level != TG_CPU_AVX512VNNI) ||
+        (entry->shape == bf16 && level != TG_CPU_AVX512BF16) ||
+        (entry->shape == mixed && level < TG_CPU_AVX512VNNI))
         return TG_OK;
     tiles t;
     tg_status s = tiles_open(b, entry, entry->kind, entry->shape == fp32, &t);
@@ -171,7 +174,8 @@ static tg_status measure_mlp(bench *b, const bench_entry *entry) {
         const double samples = (double)TILES * TG_TILE * t.threads;
         const bench_plan plan = {.work = samples,
                                  .unit = TG_BENCH_SAMPLE,
-                                 .ceiling = narrow                 ? CEILING_BF16
+                                 .ceiling = entry->shape == int16  ? CEILING_INT16
+                                            : narrow               ? CEILING_BF16
                                             : entry->shape == fp32 ? CEILING_FMA
                                                                    : CEILING_NONE,
                                  .cost = flop * samples};
@@ -381,6 +385,10 @@ const bench_entry tg_bench_tiles[] = {
     {"kernel/mlp64-fp32/all", measure_mlp, 64, false, fp32},
     {"kernel/mlp128-fp32/1", measure_mlp, 128, true, fp32},
     {"kernel/mlp128-fp32/all", measure_mlp, 128, false, fp32},
+    {"kernel/mlp64-int16/1", measure_mlp, 64, true, int16},
+    {"kernel/mlp64-int16/all", measure_mlp, 64, false, int16},
+    {"kernel/mlp128-int16/1", measure_mlp, 128, true, int16},
+    {"kernel/mlp128-int16/all", measure_mlp, 128, false, int16},
     {"kernel/mlp64-bf16/1", measure_mlp, 64, true, bf16},
     {"kernel/mlp64-bf16/all", measure_mlp, 64, false, bf16},
     {"kernel/mlp128-bf16/1", measure_mlp, 128, true, bf16},

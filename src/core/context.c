@@ -104,9 +104,10 @@ tg_status tg_context_set_cpu(tg_context *ctx, tg_cpu_level level) {
     if (level < 0 || level >= TG_CPU_LEVELS || level > have)
         return tg_fail(ctx, TG_EUSAGE,
                        "CPU level '%s' is more than this processor has\n"
-                       "  expected: one of portable%s%s%s\n  try: --cpu-level %s",
+                       "  expected: one of portable%s%s%s%s\n  try: --cpu-level %s",
                        tg_cpu_level_name(level), have >= TG_CPU_AVX2 ? ", avx2" : "",
                        have >= TG_CPU_AVX512 ? ", avx512" : "",
+                       have >= TG_CPU_AVX512VNNI ? ", avx512vnni" : "",
                        have >= TG_CPU_AVX512BF16 ? ", avx512bf16" : "", tg_cpu_level_name(have));
     ctx->cpu = level;
     return TG_OK;

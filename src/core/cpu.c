@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const level_names[TG_CPU_LEVELS] = {"portable", "avx2", "avx512", "avx512bf16"};
+static const char *const level_names[TG_CPU_LEVELS] = {"portable", "avx2", "avx512", "avx512vnni",
+                                                       "avx512bf16"};
 
 tg_cpu_level tg_cpu_detect(void) {
 #if defined(__x86_64__)
@@ -15,7 +16,9 @@ tg_cpu_level tg_cpu_detect(void) {
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
         !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
         return TG_CPU_AVX2;
-    return __builtin_cpu_supports("avx512bf16") ? TG_CPU_AVX512BF16 : TG_CPU_AVX512;
+    if (!__builtin_cpu_supports("avx512vnni"))
+        return TG_CPU_AVX512;
+    return __builtin_cpu_supports("avx512bf16") ? TG_CPU_AVX512BF16 : TG_CPU_AVX512VNNI;
 #else
     return TG_CPU_PORTABLE;
 #endif
@@ -25,7 +28,7 @@ tg_cpu_level tg_cpu_fastest(void) {
     tg_cpu_level level = tg_cpu_detect();
 #if defined(__x86_64__)
     if (level == TG_CPU_AVX512BF16 && __builtin_cpu_is("intel"))
-        level = TG_CPU_AVX512;
+        level = TG_CPU_AVX512VNNI;
 #endif
     return level;
 }

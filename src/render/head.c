@@ -23,7 +23,8 @@ tg_status tg_head_create(tg_context *ctx, const tg_nerf *nerf, bool full_precisi
     memset(head, 0, sizeof *head);
     head->nerf = nerf;
     head->kernels = tg_tile_kernels_for(tg_context_cpu(ctx), full_precision);
-    head->exact = tg_tile_kernels_for(tg_context_cpu(ctx), true);
+    head->exact =
+        head->kernels->fine ? head->kernels : tg_tile_kernels_for(tg_context_cpu(ctx), true);
     head->features = config->num_levels * TG_GRID_FEATURES;
     head->hidden = config->hidden_dim_sigma;
     head->widest = max_int(max_int(config->hidden_dim_ambient, config->hidden_dim_sigma),

@@ -11,8 +11,9 @@
 typedef struct {
     const tg_nerf *nerf; /* borrowed */
     const tg_tile_kernels *kernels;
-    /* float32 always: the ambient coordinate is multiplied by up to 2047 cells, and bf16 there
-     * costs 15 dB (54 -> 70 dB against float32 on the golden head) */
+    /* Not bf16: the ambient coordinate is multiplied by up to 2047 cells, where that costs 15 dB
+     * (54
+     * -> 70 dB against float32 on the golden head). */
     const tg_tile_kernels *exact;
     tg_tile_grid position, ambient;
     tg_layer ambient_net[TG_NERF_MAX_LAYERS], sigma_net[TG_NERF_MAX_LAYERS],

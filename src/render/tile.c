@@ -8,6 +8,9 @@ const tg_tile_kernels *tg_tile_kernels_for(tg_cpu_level level, bool full_precisi
     if (level >= TG_CPU_AVX512BF16 && !full_precision) {
         return &tg_tile_avx512bf16;
     }
+    if (level == TG_CPU_AVX512VNNI && !full_precision) {
+        return &tg_tile_avx512vnni;
+    }
     if (level >= TG_CPU_AVX512) {
         return &tg_tile_avx512;
     }

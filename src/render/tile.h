@@ -14,7 +14,7 @@ typedef enum { TG_ACT_NONE, TG_ACT_RELU, TG_ACT_LEAKY } tg_act; /* leaky: slope 
  * [in][8] (the last block [in][out % 8] when out is no multiple of 8). */
 typedef struct {
     int in, out;
-    void *weight; /* float32, or pairs of bf16 */
+    void *weight; /* float32, or pairs of bf16 or integers */
 } tg_layer;
 
 /* A grid table copied for the kernels: level l starts at row offset[l] + l, because each level has
@@ -27,6 +27,7 @@ typedef struct {
 
 typedef struct {
     const char *name;
+    bool fine; /* layers are exact enough for coordinates of a table */
     size_t (*layer_bytes)(int in, int out);
     /* weight [out][ld] (the first `in` columns) -> packed, which has layer_bytes */
     void (*layer_pack)(int in, int out, const float *weight, int64_t ld, void *packed);
@@ -53,7 +54,7 @@ const tg_tile_kernels *tg_tile_kernels_for(tg_cpu_level level, bool full_precisi
 
 extern const tg_tile_kernels tg_tile_portable;
 #if defined(__x86_64__)
-extern const tg_tile_kernels tg_tile_avx2, tg_tile_avx512, tg_tile_avx512bf16;
+extern const tg_tile_kernels tg_tile_avx2, tg_tile_avx512, tg_tile_avx512vnni, tg_tile_avx512bf16;
 #endif
 
 /* Copies a table [rows,2] into the layout above; false = no memory. Free with tg_free(table). */

@@ -4,6 +4,7 @@
 
 const tg_tile_kernels tg_tile_avx512 = {
     .name = "avx512",
+    .fine = true,
     .layer_bytes = tg_layer_bytes_f32,
     .layer_pack = tg_layer_pack_f32,
     .layer = tile_layer,

@@ -167,6 +167,7 @@ static void compress(const float *in, int rows, uint32_t mask, float *out, int o
 
 const tg_tile_kernels tg_tile_portable = {
     .name = "portable",
+    .fine = true,
     .layer_bytes = tg_layer_bytes_f32,
     .layer_pack = tg_layer_pack_f32,
     .layer = layer,

@@ -31,9 +31,10 @@ const tg_gemm_kernels *tg_gemm_at(tg_cpu_level level) {
 
 const tg_gemm_kernels *tg_gemm_int16_at(tg_cpu_level level) {
 #if defined(__x86_64__)
-    if (level >= TG_CPU_AVX512)
-        return __builtin_cpu_supports("avx512vnni") ? &tg_gemm_int16_avx512vnni
-                                                    : &tg_gemm_int16_avx512;
+    if (level >= TG_CPU_AVX512VNNI)
+        return &tg_gemm_int16_avx512vnni;
+    if (level == TG_CPU_AVX512)
+        return &tg_gemm_int16_avx512;
     if (level == TG_CPU_AVX2)
         return &tg_gemm_int16_avx2;
 #endif

@@ -191,17 +191,16 @@ static void composition(void **state) {
     tg_context_destroy(&ctx);
 }
 
-/* The named tolerance of the bf16 kernels: 55 dB against the stored pictures of the golden cases.
- */
-static void bf16_golden(void **state) {
-    (void)state;
+/* The named tolerances of the narrow kernels against the stored pictures of the golden cases. */
+static void narrow_golden(tg_cpu_level level, const char *name, double least) {
     static const char *const cases[] = {"lm3d_radnerf_head", "lm3d_radnerf_torso",
                                         "lm3d_radnerf_hash", "radnerf_head"};
-    if (tg_cpu_detect() < TG_CPU_AVX512BF16) {
-        print_message("skip bf16: this processor does not have it\n");
+    if (tg_cpu_detect() < level) {
+        print_message("skip %s: this processor does not have it\n", name);
         skip();
     }
     tg_context *ctx = tg_context_create(2);
+    assert_int_equal(tg_context_set_cpu(ctx, level), TG_OK);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char file[512];
         tg_st *part[3];
@@ -237,7 +236,9 @@ static void bf16_golden(void **state) {
         for (int p = 0; p < size * size * 3; p++) {
             sum += (double)(rgb[p] - stored[p]) * (double)(rgb[p] - stored[p]);
         }
-        assert_true(-10 * log10(sum / (size * size * 3)) > 55);
+        const double db = -10 * log10(sum / (size * size * 3));
+        print_message("%s, %s: %.1f dB\n", cases[i], name, db);
+        assert_true(db > least);
         tg_free(rgb);
         tg_renderer_destroy(&r);
         tg_nerf_destroy(&nerf);
@@ -247,6 +248,16 @@ static void bf16_golden(void **state) {
         }
     }
     tg_context_destroy(&ctx);
+}
+
+static void bf16_golden(void **state) {
+    (void)state;
+    narrow_golden(TG_CPU_AVX512BF16, "bf16", 55);
+}
+
+static void int16_golden(void **state) {
+    (void)state;
+    narrow_golden(TG_CPU_AVX512VNNI, "int16", 72);
 }
 
 static void limits(void **state) {
@@ -285,8 +296,10 @@ static void limits(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threads),     cmocka_unit_test(levels),      cmocka_unit_test(schedules),
-        cmocka_unit_test(composition), cmocka_unit_test(bf16_golden), cmocka_unit_test(limits),
+        cmocka_unit_test(threads),     cmocka_unit_test(levels),
+        cmocka_unit_test(schedules),   cmocka_unit_test(composition),
+        cmocka_unit_test(bf16_golden), cmocka_unit_test(int16_golden),
+        cmocka_unit_test(limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

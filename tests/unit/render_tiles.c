@@ -229,17 +229,28 @@ static void every_level(void **state) {
     }
 }
 
+static void narrow_layers(tg_cpu_level level, const char *name, float tolerance) {
+    rng = tg_rng_make(8, "", "tiles");
+    if (tg_cpu_detect() < level) {
+        print_message("skip %s: this processor does not have it\n", name);
+        skip();
+    }
+    const tg_tile_kernels *k = tg_tile_kernels_for(level, false);
+    assert_true(k != tg_tile_kernels_for(level, true));
+    layers(k, tolerance);
+}
+
 /* Products of two bf16 numbers: each operand is off by up to 2^-9, sums of up to 80 such products
  * of random sign (weights scaled by 1/sqrt(in)) by a few times that. */
 static void bf16_layers(void **state) {
     (void)state;
-    rng = tg_rng_make(8, "", "tiles");
-    const tg_tile_kernels *k = tg_tile_kernels_for(tg_cpu_detect(), false);
-    if (tg_cpu_detect() < TG_CPU_AVX512BF16) {
-        print_message("skip bf16: this processor does not have it\n");
-        skip();
-    }
-    layers(k, 0.05f);
+    narrow_layers(TG_CPU_AVX512BF16, "bf16", 0.05f);
+}
+
+/* Integers: each operand is off by up to 1.5e-5 of the norm of all. */
+static void int16_layers(void **state) {
+    (void)state;
+    narrow_layers(TG_CPU_AVX512VNNI, "int16", 5e-4f);
 }
 
 /* The tile copy of a grid gives what the plain oracle gives. */
@@ -295,10 +306,9 @@ static void published_layout(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(published_layout),
-        cmocka_unit_test(portable_against_oracle),
-        cmocka_unit_test(every_level),
-        cmocka_unit_test(bf16_layers),
+        cmocka_unit_test(published_layout), cmocka_unit_test(portable_against_oracle),
+        cmocka_unit_test(every_level),      cmocka_unit_test(bf16_layers),
+        cmocka_unit_test(int16_layers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

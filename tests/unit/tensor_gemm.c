@@ -31,11 +31,6 @@ static int find_tables(void **state) {
     tables[table_count++] = &sixteen_lanes;
     for (int level = 0; level <= (int)tg_cpu_detect(); level++)
         int16_tables[int16_count++] = tg_gemm_int16_at((tg_cpu_level)level);
-#if defined(__x86_64__)
-    /* what processors with AVX-512 and without its VNNI take */
-    if (tg_cpu_detect() >= TG_CPU_AVX512)
-        int16_tables[int16_count++] = &tg_gemm_int16_avx512;
-#endif
     return 0;
 }
 
