@@ -87,8 +87,12 @@ static tg_status train_postnet(tg_context *ctx, const cli_args *args, const char
 
 static tg_status train_head(tg_context *ctx, const cli_args *args, const char *work,
                             const char *init, double time_s, tg_train_head_result *r) {
-    tg_train_head_options o = {
-        .dataset = args->data, .state = work, .init = init, .time_s = time_s, .seed = args->seed};
+    tg_train_head_options o = {.dataset = args->data,
+                               .state = work,
+                               .init = init,
+                               .time_s = time_s,
+                               .seed = args->seed,
+                               .hidden = args->hidden};
     tg_status s = cli_need(ctx, args->data, "data", "the person's recording");
     if (s == TG_OK)
         s = tg_train_head(ctx, &o, r);

@@ -102,6 +102,8 @@ static const option table[] = {
      "voice file (speech encoder and shared motion model)"},
     {"init", 0, TEXT, AT(init), 0, 0, "FILE", "start from these weights"},
     {"work", 0, TEXT, AT(work), 0, 0, "DIR", "where training keeps its state, logs and pictures"},
+    {"hidden", 0, COUNT, AT(hidden), 0, 256, "N",
+     "width of the head's networks, a multiple of 16; 0 = 64, GeneFace's published heads have 128"},
     {"time", 0, SECONDS, AT(time_s), 0, 0, "TIME", "fit the schedule to this budget: 90s, 30m, 2h"},
     {"weights", 0, TEXT, AT(weights), 0, 0, "FILE", "pytorch_model.bin or model.safetensors"},
     {"hubert", 0, TEXT, AT(hubert), 0, 0, "FILE", "encoder made by talkgen convert hubert"},

@@ -36,7 +36,7 @@ typedef struct cli_args {
     bool logits, frames25;      /* features */
     bool check;                 /* info */
     const char *only, *against; /* bench */
-    int runs;
+    int runs, hidden;
     /* convert */
     const char *weights, *hubert, *postnet, *head, *torso, *checkpoint, *dataset, *config, *name;
     bool embed;
