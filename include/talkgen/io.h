@@ -383,6 +383,9 @@ bool tg_has_extension(const char *path, const char *extension);
 /* Whether a sink of that name is a movie: .mp4, .m4v, .mov or .mkv. */
 bool tg_is_movie(const char *path);
 tg_status tg_make_dirs(tg_context *ctx, const char *path);
+/* TG_EOUTPUT with the one message for output that cannot be written; error is an errno. */
+tg_status tg_write_failed(tg_context *ctx, const char *path, int error);
+
 tg_status tg_file_md5(tg_context *ctx, const char *path, char out[33]);
 tg_status tg_md5_bytes(tg_context *ctx, const void *data, size_t bytes, char out[33]);
 

@@ -3,6 +3,7 @@
 #include "batch/lock.h"
 
 #include "batch/names.h"
+#include "talkgen/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,12 +36,7 @@ tg_status tg_locks_open(tg_context *ctx, const char *folder, tg_locks **locks) {
     if (l->fd < 0) {
         int error = errno;
         free(l);
-        tg_fail(ctx, TG_EOUTPUT,
-                "%s: cannot write: %s\n  expected: an output folder where this user may write\n"
-                "  try: another --out-dir",
-                path, strerror(error));
-        tg_set_system_error(ctx, error);
-        return TG_EOUTPUT;
+        return tg_write_failed(ctx, path, error);
     }
     struct flock probe = byte_of("", F_WRLCK);
     if (fcntl(l->fd, F_OFD_GETLK, &probe) != 0) {

@@ -15,10 +15,11 @@
 #include <unistd.h>
 
 tg_status tg_write_failed(tg_context *ctx, const char *path, int error) {
-    return tg_write_failed_at(ctx, path, error, -1);
+    return tg_write_failed_at(ctx, path, error, -1, 0);
 }
 
-tg_status tg_write_failed_at(tg_context *ctx, const char *path, int error, int64_t bytes) {
+tg_status tg_write_failed_at(tg_context *ctx, const char *path, int error, int64_t bytes,
+                             size_t whole) {
     const char *expected = "a place where this user may write";
     const char *attempt = "another output path, or ls -ld on its directory";
     if (error == ENOSPC || error == EDQUOT) {
@@ -37,8 +38,10 @@ tg_status tg_write_failed_at(tg_context *ctx, const char *path, int error, int64
         expected = "a reader at the other end of the pipe";
         attempt = "look at the program that reads the output";
     }
-    char after[48] = "";
-    if (bytes >= 0) {
+    char after[64] = "";
+    if (bytes >= 0 && whole > 0) {
+        snprintf(after, sizeof after, " after %" PRId64 " of %zu bytes", bytes, whole);
+    } else if (bytes >= 0) {
         snprintf(after, sizeof after, " after %" PRId64 " bytes", bytes);
     }
     tg_status status = tg_fail(ctx, TG_EOUTPUT, "%s: cannot write%s: %s\n  expected: %s\n  try: %s",
@@ -65,6 +68,7 @@ tg_status tg_read_failed(tg_context *ctx, tg_status status, const char *path, in
 
 tg_status tg_temp_open(tg_context *ctx, const char *target, tg_temp *temp) {
     temp->fd = -1;
+    temp->whole = 0;
     size_t length = strlen(target);
     if (length == 0 || length >= sizeof temp->target) {
         return tg_write_failed(ctx, target, length ? ENAMETOOLONG : ENOENT);
@@ -107,6 +111,13 @@ tg_status tg_temp_open(tg_context *ctx, const char *target, tg_temp *temp) {
     return tg_write_failed(ctx, target, errno);
 }
 
+/* How much of it is there, -1 when that cannot be told. */
+static int64_t bytes_of(const tg_temp *temp) {
+    struct stat st;
+    int error = temp->fd >= 0 ? fstat(temp->fd, &st) : stat(temp->name, &st);
+    return error == 0 && S_ISREG(st.st_mode) ? st.st_size : -1;
+}
+
 tg_status tg_temp_write(tg_context *ctx, tg_temp *temp, const void *data, size_t bytes) {
     const char *at = data;
     while (bytes > 0) {
@@ -117,7 +128,8 @@ tg_status tg_temp_write(tg_context *ctx, tg_temp *temp, const void *data, size_t
         }
         if (n <= 0) {
             int error = n < 0 ? errno : ENOSPC;
-            return tg_write_failed_at(ctx, temp->target, error, lseek(temp->fd, 0, SEEK_CUR));
+            return tg_write_failed_at(ctx, temp->target, error, lseek(temp->fd, 0, SEEK_CUR),
+                                      temp->whole);
         }
         at += n;
         bytes -= (size_t)n;
@@ -134,7 +146,8 @@ tg_status tg_temp_write_at(tg_context *ctx, tg_temp *temp, const void *data, siz
             continue;
         }
         if (n <= 0) {
-            return tg_write_failed(ctx, temp->target, n < 0 ? errno : ENOSPC);
+            return tg_write_failed_at(ctx, temp->target, n < 0 ? errno : ENOSPC, bytes_of(temp),
+                                      temp->whole);
         }
         at += n;
         offset += (size_t)n;
@@ -152,11 +165,12 @@ tg_status tg_temp_sync(tg_context *ctx, tg_temp *temp) {
     /* Some file systems cannot; then the rename has to do. */
     return error == 0 || error == EINVAL || error == ENOSYS
                ? TG_OK
-               : tg_write_failed(ctx, temp->target, error);
+               : tg_write_failed_at(ctx, temp->target, error, bytes_of(temp), temp->whole);
 }
 
 tg_status tg_temp_commit(tg_context *ctx, tg_temp *temp) {
     int error = 0;
+    int64_t bytes = bytes_of(temp);
     if (temp->fd >= 0 && close(temp->fd) != 0) {
         error = errno; /* network file systems report a full disk only here */
     }
@@ -166,7 +180,7 @@ tg_status tg_temp_commit(tg_context *ctx, tg_temp *temp) {
     }
     if (error) {
         tg_temp_abort(temp);
-        return tg_write_failed(ctx, temp->target, error);
+        return tg_write_failed_at(ctx, temp->target, error, bytes, temp->whole);
     }
     return TG_OK;
 }
@@ -297,6 +311,7 @@ static tg_status write_whole(tg_context *ctx, const char *path, const void *data
     if (status != TG_OK) {
         return status;
     }
+    temp.whole = bytes;
     status = tg_temp_write(ctx, &temp, data, bytes);
     if (status == TG_OK && sync) {
         status = tg_temp_sync(ctx, &temp);

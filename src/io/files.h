@@ -13,6 +13,7 @@ typedef struct {
     char target[PATH_MAX];
     char name[PATH_MAX];
     bool direct; /* the target is a device or a pipe: written as it is, never renamed or removed */
+    size_t whole; /* bytes that the file will have, 0 = not known; for messages */
 } tg_temp;
 
 /* TG_EOUTPUT when the directory is missing or not writable or the target is a directory. */
@@ -24,10 +25,9 @@ tg_status tg_temp_write_at(tg_context *ctx, tg_temp *temp, const void *data, siz
 /* Closes and renames; on failure nothing is left. */
 tg_status tg_temp_commit(tg_context *ctx, tg_temp *temp);
 void tg_temp_abort(tg_temp *temp);
-/* The one message for output that cannot be written; error is an errno. */
-tg_status tg_write_failed(tg_context *ctx, const char *path, int error);
-/* The same, knowing how many bytes had been written (< 0: not known). */
-tg_status tg_write_failed_at(tg_context *ctx, const char *path, int error, int64_t bytes);
+/* tg_write_failed, knowing how many bytes of a `whole` file (0: not known) had been written. */
+tg_status tg_write_failed_at(tg_context *ctx, const char *path, int error, int64_t bytes,
+                             size_t whole);
 /* What was written survives a crash of the machine, also when the file was written by name. */
 tg_status tg_temp_sync(tg_context *ctx, tg_temp *temp);
 

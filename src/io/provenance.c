@@ -101,6 +101,7 @@ tg_status tg_provenance_append(tg_context *ctx, const char *path, const char *ta
     if (temp.fd < 0)
         return tg_write_failed(ctx, target, errno);
     snprintf(temp.target, sizeof temp.target, "%s", target);
+    (void)lseek(temp.fd, 0, SEEK_END); /* where a message says that it ended */
     tg_status s = tg_temp_write(ctx, &temp, head, sizeof head);
     if (s == TG_OK)
         s = tg_temp_write(ctx, &temp, xmp, n);

@@ -47,7 +47,7 @@ tg_status tg_movie_failed(tg_context *ctx, const tg_movie *m, const char *what, 
     if (AVERROR(error) > 0 && AVERROR(error) < 200 && error != AVERROR(EINVAL)) {
         struct stat st;
         int64_t bytes = stat(m->temp.name, &st) == 0 ? st.st_size : -1;
-        return tg_write_failed_at(ctx, m->temp.target, AVERROR(error), bytes);
+        return tg_write_failed_at(ctx, m->temp.target, AVERROR(error), bytes, 0);
     }
     return tg_fail(ctx, TG_EOUTPUT,
                    "%s: %s: %s\n  expected: FFmpeg to take it\n"

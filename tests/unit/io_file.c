@@ -144,6 +144,7 @@ static void limits_are_named(void **state) {
     tg_status status = tg_file_write(ctx, in_folder("a"), data, sizeof data);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &kept), 0);
     assert_int_equal(status, TG_EOUTPUT);
+    assert_message("a: cannot write after 50000 of 100000 bytes: File too large");
     assert_message("ulimit -f");
     assert_int_equal(files_in_folder(), 0);
     struct {
