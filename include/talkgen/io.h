@@ -389,6 +389,17 @@ tg_status tg_write_failed(tg_context *ctx, const char *path, int error);
 tg_status tg_file_md5(tg_context *ctx, const char *path, char out[33]);
 tg_status tg_md5_bytes(tg_context *ctx, const void *data, size_t bytes, char out[33]);
 
+/* A journal grows line by line while its readers follow it. A line goes out at once and whole or
+ * not at all: what a full disk took of it is taken back, and half a line that a killed process left
+ * is ended before the next one. One thread at a time. */
+typedef struct tg_journal tg_journal;
+/* Appends to path; - is standard output. TG_EOUTPUT. */
+tg_status tg_journal_open(tg_context *ctx, const char *path, tg_journal **journal);
+/* line has no newline. That it could not be written, tg_journal_close tells. */
+void tg_journal_line(tg_journal *journal, const char *line);
+/* TG_EOUTPUT with the place and the bytes at which a line was lost first. */
+tg_status tg_journal_close(tg_context *ctx, tg_journal **journal);
+
 #ifdef __cplusplus
 }
 #endif

@@ -11,7 +11,7 @@
 
 typedef struct {
     const char *manifest;
-    FILE *events;
+    tg_journal *events;
 } teller;
 
 static void tell_problem(void *user, int64_t line, int64_t column, const char *text) {
@@ -21,11 +21,8 @@ static void tell_problem(void *user, int64_t line, int64_t column, const char *t
 
 static void tell_event(void *user, const char *json) {
     const teller *t = user;
-    if (!t->events)
-        return;
-    fputs(json, t->events);
-    fputc('\n', t->events);
-    fflush(t->events); /* its reader waits for this line */
+    if (t->events)
+        tg_journal_line(t->events, json);
 }
 
 static void tell_failed(void *user, const char *id, int code, const char *message) {
@@ -124,30 +121,11 @@ static const char *report_path(const cli_args *args, const tg_shard *shard, char
     return room;
 }
 
-static tg_status open_events(tg_context *ctx, const char *path, FILE **out) {
-    *out = NULL;
-    if (!path)
-        return TG_OK;
-    *out = strcmp(path, "-") == 0 ? stdout : fopen(path, "a");
-    if (*out)
-        return TG_OK;
-    return tg_fail(ctx, TG_EOUTPUT,
-                   "%s: cannot write: %s\n  expected: a place for the events\n"
-                   "  try: --events - for standard output",
-                   path, strerror(errno));
-}
-
-static tg_status close_events(tg_context *ctx, const char *path, FILE *events, tg_status s) {
-    if (!events)
-        return s;
-    bool bad = ferror(events) != 0;
-    if (events != stdout)
-        bad = fclose(events) != 0 || bad;
-    return bad && s == TG_OK ? tg_fail(ctx, TG_EOUTPUT,
-                                       "%s: events could not be written\n"
-                                       "  expected: room, or a reader\n  try: another --events",
-                                       path)
-                             : s;
+/* Lost events are told where nothing worse happened, as a lost report is. */
+static tg_status close_events(tg_context *ctx, tg_journal **events, tg_status s) {
+    bool tells = s == TG_OK || s == TG_EPARTIAL;
+    tg_status closed = tg_journal_close(tells ? ctx : NULL, events);
+    return tells && closed != TG_OK ? closed : s;
 }
 
 static void print_summary(const cli_args *args, const tg_batch_summary *s) {
@@ -180,14 +158,14 @@ static void print_plan(const cli_args *args, const tg_batch_plan *p) {
 static tg_status run(tg_context *ctx, const cli_args *args, tg_batch_options *o,
                      const tg_clip_list *clips, tg_manifest *stream) {
     teller *t = o->user;
-    tg_status s = open_events(ctx, args->events, &t->events);
+    tg_status s = args->events ? tg_journal_open(ctx, args->events, &t->events) : TG_OK;
     if (s != TG_OK)
         return s;
     tg_batch_summary summary = {0};
     s = tg_batch_run(ctx, o, clips, stream, &summary);
     if (summary.jobs > 0)
         print_summary(args, &summary);
-    return close_events(ctx, args->events, t->events, s);
+    return close_events(ctx, &t->events, s);
 }
 
 tg_status cmd_batch(tg_context *ctx, const cli_args *args) {
