@@ -1,11 +1,10 @@
 #!/bin/sh
-# The plug pulled at random moments, and full disks: nothing lost, nothing half-written, nothing done twice.
+# The plug pulled at random moments: nothing lost, nothing half-written, nothing done twice.
 . "$(dirname "$0")/common"
 
 small="--size 32x32"
 clips=${TALKGEN_CLIPS:-24} # more of both: a long test
 rounds=${TALKGEN_KILLS:-10}
-disks=${TALKGEN_DISKS:-10}
 short_clips "$clips"
 batch() { # OUT OPTIONS...
     folder=$1
@@ -77,36 +76,4 @@ wait $pid 2>/dev/null
 wait $second || tell "the run that waited: $(cat err2.txt)"
 grep -q '1 rendered' out2.txt || tell "the run that waited: $(cat out2.txt)"
 absent
-
-# ---- a disk that is full at a random byte
-mkdir -p disk
-if mount -t tmpfs -o size=64k tmpfs disk 2>/dev/null; then
-    full=0
-    for round in $(seq $disks); do
-        umount disk && mount -t tmpfs -o size=$((8 + $(random 160)))k tmpfs disk
-        batch disk
-        got=$?
-        if [ $got != 0 ]; then
-            full=$((full + 1))
-            [ $got = 5 ] || tell "exit $got on a full disk: $(cat err.txt)"
-            grep -Eq '^talkgen: disk.*cannot write' err.txt || tell "message of a full disk: $(cat err.txt)"
-            grep -Eq 'after [0-9]+ bytes' err.txt || grep -qE 'No space left|mp4.json' err.txt || tell "no bytes: $(cat err.txt)"
-            grep -q '^  try: free some space' err.txt || tell "no way out: $(cat err.txt)"
-        fi
-        find disk -name '*.mp4' | while read -r clip; do
-            cmp -s "$clip" "calm/${clip#disk/}" || echo "$clip"
-        done >half.txt
-        [ -s half.txt ] && tell "half-written on a full disk: $(cat half.txt)"
-        grep -h 'cannot write' err.txt | tail -n 1 >>places.txt
-    done
-    echo "$full full disks at $(sed -n 's/.*after \([0-9]*\) bytes.*/\1/p' places.txt | sort -u | wc -l) different bytes"
-    [ $full -ge 5 ] || tell "only $full of the disks were full"
-    absent
-    mount -o remount,size=8m disk
-    batch disk || tell "after the disk was made larger: $(cat err.txt)"
-    hashes disk/report.jsonl | cmp -s - want.txt || tell "full disks give other frames"
-    umount disk
-else
-    echo "skip full disk: mounting a tmpfs is not permitted here"
-fi
 finish
