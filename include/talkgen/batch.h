@@ -142,10 +142,11 @@ tg_status tg_synth_job_hash(tg_context *ctx, const char *identity_path, const tg
 /* ---- parts -------------------------------------------------------------------------------- */
 
 /* Joins the parts of one clip (portrait.part), in any order, with the sound of `audio` (NULL =
- * none) from start_s on. TG_EINPUT: not parts, of different jobs, one missing or twice. */
+ * none) from start_s on. tmp_dir: as tg_sink_options has it. TG_EINPUT: not parts, of different
+ * jobs, one missing or twice. */
 tg_status tg_clip_concat(tg_context *ctx, const char *const *parts, int count, const char *path,
                          const char *audio, double start_s, double duration_s, bool overwrite,
-                         int64_t *frames);
+                         const char *tmp_dir, int64_t *frames);
 
 /* ---- verify ------------------------------------------------------------------------------ */
 

@@ -337,6 +337,9 @@ typedef struct {
     const tg_provenance *provenance; /* borrowed; NULL = nothing is said */
     tg_sink_ready_fn *ready;         /* or NULL; for outputs that are one file */
     void *ready_user;
+    /* A directory, perhaps of another disk, where the output grows before it is copied beside its
+     * name at once; NULL: it grows there. Sequences of pictures do not take it. */
+    const char *tmp_dir;
 } tg_sink_options;
 tg_status tg_sink_open(tg_context *ctx, const char *path, const tg_sink_options *options,
                        tg_sink **out);

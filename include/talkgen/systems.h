@@ -215,6 +215,7 @@ typedef struct {
     uint64_t seed;           /* the same; tg_synthesize fills it in */
     tg_sink_ready_fn *ready; /* as tg_sink_options has it */
     void *ready_user;
+    const char *tmp_dir; /* the same */
 } tg_portrait_options;
 
 typedef struct {

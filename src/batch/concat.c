@@ -65,7 +65,7 @@ static tg_status check_parts(tg_context *ctx, int count, const part *p) {
 
 tg_status tg_clip_concat(tg_context *ctx, const char *const *paths, int count, const char *path,
                          const char *audio, double start_s, double duration_s, bool overwrite,
-                         int64_t *frames) {
+                         const char *tmp_dir, int64_t *frames) {
     part *p = calloc((size_t)count, sizeof *p);
     const char **ordered = calloc((size_t)count, sizeof(char *));
     *frames = 0;
@@ -82,6 +82,7 @@ tg_status tg_clip_concat(tg_context *ctx, const char *const *paths, int count, c
                              .audio_start_s = start_s,
                              .audio_duration_s = duration_s,
                              .overwrite = overwrite,
+                             .tmp_dir = tmp_dir,
                              .provenance = &origin};
         s = tg_movie_join(ctx, ordered, count, path, &o, frames);
     }

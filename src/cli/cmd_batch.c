@@ -223,7 +223,8 @@ tg_status cmd_concat(tg_context *ctx, const cli_args *args) {
     tg_status s = cli_need(ctx, args->output, "output", "the output");
     if (s == TG_OK)
         s = tg_clip_concat(ctx, args->words, args->word_count, args->output, args->audio,
-                           args->start_s, args->duration_s, args->overwrite, &frames);
+                           args->start_s, args->duration_s, args->overwrite, args->tmp_dir,
+                           &frames);
     if (s == TG_OK)
         printf("%s: %.2f s, %lld frames of %d parts%s\n", args->output, (double)frames / 25,
                (long long)frames, args->word_count, args->audio ? "" : ", silent");

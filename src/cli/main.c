@@ -20,13 +20,14 @@ static const cli_command commands[] = {
      "speech to video (the main job; the word may be left out)",
      "The last line on stdout says: path, duration, frames/s, real-time factor, peak memory, seed, "
      "frame hash.",
-     "audio features identity output frames " LOOK " " SAMPLE " " SHARED, 0, cmd_synth},
+     "audio features identity output tmp-dir frames " LOOK " " SAMPLE " " SHARED, 0, cmd_synth},
     {"batch", "--manifest FILE --identity FILE --out-dir DIR",
      "many clips: one load, any number of machines, resumed by the same command",
      "A clip is complete when its output and the sidecar OUTPUT.json are there; complete clips are "
      "skipped while audio, models and options stay the same. Several runs may share DIR. The seed "
      "of a clip depends on --seed and its id. 'talkgen help manifest' has the lines.",
-     "manifest identity encoder out-dir shard jobs retries max-failures job-timeout grace rerun "
+     "manifest identity encoder out-dir tmp-dir shard jobs retries max-failures job-timeout grace "
+     "rerun "
      "limit skip-bad-lines dry-run report events size fps pose pose-smooth background crf eye-area "
      "precision "
      "eye-smooth march seed temperature eyes clamp-std smooth lle " SHARED,
@@ -35,7 +36,7 @@ static const cli_command commands[] = {
      "Pictures are not encoded again; the sound is encoded once, here. --start and --duration as "
      "for "
      "the parts. Parts may come in any order and must be all of one clip.",
-     "audio output start duration progress overwrite", 4096, cmd_concat},
+     "audio output tmp-dir start duration progress overwrite", 4096, cmd_concat},
     {"verify", "--out-dir DIR [--manifest FILE]",
      "whether every clip of a batch is there and whole",
      "Reads every output again. Exit 7 when one is missing, failed, truncated, changed or stale.",
@@ -54,7 +55,8 @@ static const cli_command commands[] = {
     {"render", "--motion FILE.npy | --features FILE.npy --identity FILE -o OUT",
      "landmarks to video, or to frames.npy",
      "--audio adds the sound. OUT ending in .npy gets float32 [frames,height,width,3] in [0,1].",
-     "motion features audio identity output frames start duration " LOOK " " SHARED, 0, cmd_render},
+     "motion features audio identity output tmp-dir frames start duration " LOOK " " SHARED, 0,
+     cmd_render},
     {"train", "speech|motion|postnet|head|torso|all|assemble [options]",
      "train a stage; resumes by itself",
      "speech   --corpus DIR [--heldout DIR] --work DIR            the speech encoder\n"

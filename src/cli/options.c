@@ -150,6 +150,8 @@ static const option table[] = {
     {"skip-bad-lines", 0, FLAG, AT(skip_bad_lines), 0, 0, NULL,
      "wrong lines are failed clips, not the end"},
     {"dry-run", 0, FLAG, AT(dry_run), 0, 0, NULL, "tell what would be done, and an estimate"},
+    {"tmp-dir", 0, TEXT, AT(tmp_dir), 0, 0, "DIR",
+     "where a video grows, such as a node's own disk, before it is copied beside its name"},
     {"report", 0, TEXT, AT(report), 0, 0, "FILE",
      "one line of JSON for every clip; DIR/report.jsonl if not given"},
     {"events", 0, TEXT, AT(events), 0, 0, "FILE|-", "JSON lines while it runs"},

@@ -23,6 +23,7 @@ typedef struct cli_args {
     int crf;
     int threads; /* 0 = all processors */
     const char *cpu_level, *precision, *progress;
+    const char *tmp_dir;
     bool overwrite, json, help, raw, heldout_voices;
     /* train */
     const char *data, *corpus, *heldout, *voice, *init, *work;

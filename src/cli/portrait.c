@@ -49,7 +49,8 @@ tg_status cli_portrait_options(tg_context *ctx, const cli_args *args, tg_portrai
                                  .torso_features = args->torso_features,
                                  .part = args->frames_part,
                                  .first = args->frames_first,
-                                 .end = args->frames_end};
+                                 .end = args->frames_end,
+                                 .tmp_dir = args->tmp_dir};
     if (strcmp(args->march, "reference") == 0)
         out->march = TG_MARCH_REFERENCE;
     else if (strcmp(args->march, "exhaustive") == 0)
@@ -59,6 +60,12 @@ tg_status cli_portrait_options(tg_context *ctx, const cli_args *args, tg_portrai
                        "--march '%s' is not known\n  expected: fast, reference or exhaustive\n"
                        "  try: --march fast",
                        args->march);
+    if (args->tmp_dir && args->output && !tg_is_movie(args->output) &&
+        !tg_has_extension(args->output, "y4m") && !tg_has_extension(args->output, "framemd5"))
+        return tg_fail(ctx, TG_EUSAGE,
+                       "%s: nothing of it grows in --tmp-dir\n"
+                       "  expected: a video that is one file\n  try: to leave --tmp-dir out",
+                       args->output);
     if (args->frames > 0)
         return tg_fail(ctx, TG_EUSAGE,
                        "--frames %d: which frames?\n  expected: A:B, the first and the one behind "

@@ -11,7 +11,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* The first that this FFmpeg has and that opens. */
@@ -33,10 +32,11 @@ static void movie_free(tg_movie *m) {
 
 void tg_movie_drop(void *state) {
     tg_movie *m = state;
-    char name[PATH_MAX];
-    strcpy(name, m->temp.name);
+    if (m->format) {
+        avio_closep(&m->format->pb); /* before its file goes */
+    }
+    tg_temp_abort(&m->temp);
     movie_free(m);
-    unlink(name);
 }
 
 tg_status tg_movie_failed(tg_context *ctx, const tg_movie *m, const char *what, int error) {
@@ -45,9 +45,7 @@ tg_status tg_movie_failed(tg_context *ctx, const tg_movie *m, const char *what, 
     }
     /* System errors (disk full, no permission) have errno values; FFmpeg's own are large tags. */
     if (AVERROR(error) > 0 && AVERROR(error) < 200 && error != AVERROR(EINVAL)) {
-        struct stat st;
-        int64_t bytes = stat(m->temp.name, &st) == 0 ? st.st_size : -1;
-        return tg_write_failed_at(ctx, m->temp.target, AVERROR(error), bytes, 0);
+        return tg_temp_failed(ctx, &m->temp, AVERROR(error));
     }
     return tg_fail(ctx, TG_EOUTPUT,
                    "%s: %s: %s\n  expected: FFmpeg to take it\n"
@@ -207,7 +205,7 @@ tg_status tg_movie_create(tg_context *ctx, const char *path, const tg_sink_optio
     if (!m) {
         return tg_fail(ctx, TG_ENOMEM, "%s: not enough memory to open it", path);
     }
-    tg_status status = tg_temp_open(ctx, path, &m->temp);
+    tg_status status = tg_temp_open_away(ctx, path, o->tmp_dir, &m->temp);
     if (status != TG_OK) {
         tg_free(m);
         return status;

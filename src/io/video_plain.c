@@ -65,7 +65,7 @@ static tg_status y4m_open(tg_context *ctx, const char *path, const tg_sink_optio
             status = tg_write_failed(ctx, s->temp.target, errno);
         }
     } else {
-        status = tg_temp_open(ctx, path, &s->temp);
+        status = tg_temp_open_away(ctx, path, o->tmp_dir, &s->temp);
     }
     if (status != TG_OK) {
         tg_free(s);
@@ -140,7 +140,7 @@ static tg_status framemd5_open(tg_context *ctx, const char *path, const tg_sink_
     }
     s->frame_bytes = (size_t)o->width * (size_t)o->height * 3;
     s->number = o->first_number;
-    tg_status status = tg_temp_open(ctx, path, &s->temp);
+    tg_status status = tg_temp_open_away(ctx, path, o->tmp_dir, &s->temp);
     if (status != TG_OK) {
         tg_free(s);
         return status;

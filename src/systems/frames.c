@@ -102,6 +102,7 @@ tg_status tg_frames_open(tg_context *ctx, const tg_frames_options *o, tg_frames 
                              .provenance = o->provenance,
                              .ready = o->ready,
                              .ready_user = o->ready_user,
+                             .tmp_dir = o->tmp_dir,
                              .overwrite = o->overwrite};
         s = tg_sink_open(ctx, o->path, &k, &f->job.sink);
     }

@@ -19,6 +19,7 @@ typedef struct {
     const tg_provenance *provenance;
     tg_sink_ready_fn *ready; /* or NULL */
     void *ready_user;
+    const char *tmp_dir; /* as tg_sink_options */
 } tg_frames_options;
 
 typedef struct tg_frames tg_frames;

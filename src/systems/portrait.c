@@ -158,7 +158,8 @@ static tg_status portrait_open(tg_context *ctx, const tg_identity *id, int64_t c
                            .start_s = start_s,
                            .duration_s = duration_s,
                            .ready = o->ready,
-                           .ready_user = o->ready_user};
+                           .ready_user = o->ready_user,
+                           .tmp_dir = o->tmp_dir};
     if (s == TG_OK)
         s = tg_frames_open(ctx, &f, &p->frames);
     if (s == TG_OK)
