@@ -4,7 +4,7 @@
  *
  * This is the program with its calls of malloc, calloc, realloc, aligned_alloc, strdup, mmap and
  * pthread_create led through here by the linker (--wrap, see CMakeLists.txt), and libcjson's
- * through its hooks, except where it parses: it does not tell a lack of memory from a wrong text.
+ * through its hooks.
  * What other libraries allocate for themselves is left alone. The program knows nothing of it.
  *
  * A first run notes every allocation by the way that led to it, that is its N innermost calls
@@ -130,16 +130,6 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
                           void *arg) {
     return refuse(__builtin_return_address(0)) ? EAGAIN
                                                : __real_pthread_create(thread, attributes, fn, arg);
-}
-
-cJSON *__real_cJSON_ParseWithLengthOpts(const char *text, size_t bytes, const char **end,
-                                        cJSON_bool whole);
-cJSON *__wrap_cJSON_ParseWithLengthOpts(const char *text, size_t bytes, const char **end,
-                                        cJSON_bool whole) {
-    inside = true;
-    cJSON *root = __real_cJSON_ParseWithLengthOpts(text, bytes, end, whole);
-    inside = false;
-    return root;
 }
 
 static void *for_json(size_t bytes) {

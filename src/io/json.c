@@ -1,6 +1,7 @@
 /* JSON over libcjson: checked parsing with the place of a mistake, forgiving reading, building. */
 #include "talkgen/io.h"
 #include "io/files.h"
+#include "io/json_syntax.h"
 
 #include <cJSON.h>
 #include <math.h>
@@ -66,6 +67,9 @@ tg_status tg_json_parse(tg_context *ctx, const char *text, size_t bytes, const c
     }
     const char *end = text;
     cJSON *root = bytes > 0 ? cJSON_ParseWithLengthOpts(text, bytes, &end, false) : NULL;
+    if (!root && tg_json_is_well_formed(text, bytes)) {
+        return tg_fail(ctx, TG_ENOMEM, "%s: not enough memory for its values", name);
+    }
     if (!root) {
         size_t at = end >= text && end <= text + bytes ? (size_t)(end - text) : 0;
         return parse_error(ctx, name, text, at, bytes ? "not valid JSON" : "empty file");
@@ -93,6 +97,9 @@ size_t tg_json_mistake(const char *text, size_t bytes) {
     cJSON *root = bytes > 0 ? cJSON_ParseWithLengthOpts(text, bytes, &end, false) : NULL;
     bool good = root != NULL;
     cJSON_Delete(root);
+    if (!good && tg_json_is_well_formed(text, bytes)) {
+        return bytes; /* no memory, which is no mistake */
+    }
     size_t at = end >= text && end <= text + bytes ? (size_t)(end - text) : 0;
     while (good && at < bytes &&
            (text[at] == ' ' || text[at] == '\t' || text[at] == '\n' || text[at] == '\r')) {

@@ -226,9 +226,12 @@ static tg_status read_header(tg_context *ctx, tg_st *st) {
                        "  try: copy or download the file again",
                        st->path, header_bytes - (map->bytes - 8), header_bytes);
     }
-    if (tg_json_parse(ctx, (const char *)map->data + 8, (size_t)header_bytes, st->path,
-                      &st->header) != TG_OK ||
-        !tg_json_is_object(st->header)) {
+    tg_status parsed = tg_json_parse(ctx, (const char *)map->data + 8, (size_t)header_bytes,
+                                     st->path, &st->header);
+    if (parsed == TG_ENOMEM) {
+        return parsed;
+    }
+    if (parsed != TG_OK || !tg_json_is_object(st->header)) {
         return damaged(ctx, st->path, NULL, "it is not a JSON object", "{name: {dtype, ...}, ...}");
     }
     const uint8_t *data = map->data + 8 + header_bytes;

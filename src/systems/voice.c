@@ -50,7 +50,7 @@ static tg_status open_vae(tg_context *ctx, const tg_st *st, tg_vae **vae) {
     tg_vae_config config;
     tg_status s = tg_json_parse(ctx, text, strlen(text), tg_st_path(st), &json);
     if (s != TG_OK)
-        return tg_fail(ctx, TG_EMODEL, "%s", tg_message(ctx));
+        return s == TG_EINPUT ? tg_fail(ctx, TG_EMODEL, "%s", tg_message(ctx)) : s;
     s = tg_vae_config_parse(ctx, json, tg_st_path(st), &config);
     if (s == TG_OK)
         s = tg_vae_create(ctx, &config, vae);
