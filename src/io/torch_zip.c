@@ -89,6 +89,14 @@ static tg_status damaged(const archive *a, const char *name, const char *what,
                    a->file->path, name ? name : "", name ? ": " : "", what, expected);
 }
 
+/* What libzip could not do, which need not be the archive's fault. */
+static tg_status refused(const archive *a, const char *name, zip_error_t *why, const char *what,
+                         const char *expected) {
+    return zip_error_code_zip(why) == ZIP_ER_MEMORY
+               ? tg_fail(a->ctx, TG_ENOMEM, "%s: not enough memory for the archive", a->file->path)
+               : damaged(a, name, what, expected);
+}
+
 /* Where the contents of a stored entry lie. */
 static tg_status locate(archive *a, zip_uint64_t index, const zip_stat_t *st,
                         const uint8_t **data) {
@@ -100,15 +108,17 @@ static tg_status locate(archive *a, zip_uint64_t index, const zip_stat_t *st,
     zip_file_t *f = zip_fopen_index(a->zip, index, ZIP_FL_COMPRESSED);
     uint8_t first = 0;
     bool read = f && zip_fread(f, &first, 1) == 1;
+    size_t at = a->window.last_read;
+    tg_status status = TG_OK;
+    if (!read || st->size > map->bytes - at || map->data[at] != first) {
+        status = refused(a, st->name, f ? zip_file_get_error(f) : zip_get_error(a->zip),
+                         "its contents do not lie in the file", "a whole archive");
+    }
     if (f) {
         zip_fclose(f);
     }
-    size_t at = a->window.last_read;
-    if (!read || st->size > map->bytes - at || map->data[at] != first) {
-        return damaged(a, st->name, "its contents do not lie in the file", "a whole archive");
-    }
     *data = map->data + at;
-    return TG_OK;
+    return status;
 }
 
 /* The contents of an entry: in the file if stored, else unpacked within the memory limit. */
@@ -144,11 +154,16 @@ static tg_status contents(archive *a, zip_uint64_t index, bool unpack, const uin
     /* The checksum is compared at the end of the stream. */
     uint8_t more;
     whole = whole && zip_fread(f, &more, 1) == 0;
+    tg_status status = TG_OK;
+    if (!whole) {
+        status = refused(a, st.name, f ? zip_file_get_error(f) : zip_get_error(a->zip),
+                         "it cannot be unpacked", "an undamaged entry");
+    }
     if (f) {
         zip_fclose(f);
     }
     *data = to;
-    return whole ? TG_OK : damaged(a, st.name, "it cannot be unpacked", "an undamaged entry");
+    return status;
 }
 
 /* ---- torch.save --------------------------------------------------------------------------- */
@@ -275,7 +290,7 @@ tg_status tg_torch_read_zip(tg_context *ctx, tg_torch *file) {
         status = read_archive(&a);
         zip_discard(a.zip);
     } else {
-        status = damaged(&a, NULL, zip_error_strerror(&error),
+        status = refused(&a, NULL, &error, zip_error_strerror(&error),
                          "a whole zip archive; its directory is at the end of the file");
         zip_source_free(source);
     }

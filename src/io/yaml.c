@@ -254,7 +254,8 @@ static tg_status put_node(const builder *b, int index, int depth, tg_json *paren
 }
 
 static tg_status parse_failed(tg_context *ctx, const char *name, const yaml_parser_t *parser) {
-    if (parser->error == YAML_MEMORY_ERROR) {
+    /* Where it makes a document, libyaml fails without a word when it has no memory. */
+    if (parser->error == YAML_MEMORY_ERROR || parser->error == YAML_NO_ERROR) {
         return tg_fail(ctx, TG_ENOMEM, "%s: not enough memory to read it", name);
     }
     return tg_fail(ctx, TG_EINPUT,

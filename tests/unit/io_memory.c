@@ -153,6 +153,9 @@ static tg_status write_safetensors(const char *path) {
 
 static void exhaust(tg_status (*reader)(const char *), const char *name) {
     const char *path = seed(name);
+    /* libzip 1.7 keeps some of its own blocks when it has no memory, and takes some failures for
+     * those of the archive. */
+    const bool zip = reader == read_torch && (strstr(name, ".pth") || strstr(name, ".npz"));
     for (long n = 0;; n++) {
         assert_in_range(n, 0, 20000);
         assert_ok(
@@ -163,9 +166,7 @@ static void exhaust(tg_status (*reader)(const char *), const char *name) {
         until_failure = n;
         tg_status status = reader(path);
         until_failure = -1;
-        /* libzip 1.7 keeps some of its own blocks when it has no memory. */
-        if (live > before &&
-            !(reader == read_torch && (strstr(name, ".pth") || strstr(name, ".npz")))) {
+        if (live > before && !zip) {
             fail_msg("%s: %lld bytes are lost when allocation %ld fails", name, live - before, n);
         }
         if (!failed) { /* it needs no more than n */
@@ -174,7 +175,8 @@ static void exhaust(tg_status (*reader)(const char *), const char *name) {
             return;
         }
         /* A library may do without. */
-        if (status != TG_OK && (status == TG_EINTERNAL || !tg_message(ctx)[0])) {
+        if (status != TG_OK &&
+            ((zip ? status == TG_EINTERNAL : status != TG_ENOMEM) || !tg_message(ctx)[0])) {
             fail_msg("%s: status %d, '%s' when allocation %ld fails", name, status, tg_message(ctx),
                      n);
         }
