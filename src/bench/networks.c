@@ -108,9 +108,9 @@ static tg_status measure_vae(bench *b, const bench_entry *entry) {
     return s;
 }
 
-/* ---- AD-NeRF: head and torso, 16 x 16 pixels ---- */
+/* ---- AD-NeRF: head and torso ---- */
 
-enum { SIDE = 16, WINDOWS = 8 * 16 * 29, POSITION = 63, VIEW = 27, TRUNK = 256, SHADE = 128 };
+enum { MOST_SIDE = 64, WINDOWS = 8 * 16 * 29, POSITION = 63, VIEW = 27, TRUNK = 256, SHADE = 128 };
 
 /* One layer of random weights; `kernel` 0 = a linear one. */
 static bool add_layer(tg_st_writer *w, const char *prefix, const char *name, int64_t out,
@@ -190,7 +190,8 @@ typedef struct {
     tg_context *ctx;
     tg_vanilla *head, *torso;
     tg_vanilla_renderer *renderer;
-    float rgb[SIDE * SIDE * 3];
+    int side; /* pixels */
+    float rgb[MOST_SIDE * MOST_SIDE * 3];
     float *windows;
 } vanilla_job;
 
@@ -223,7 +224,8 @@ static tg_status open_vanilla(bench *b, vanilla_job *j) {
         s = tg_vanilla_load(j->ctx, st, "body.", &config, &j->torso);
     tg_st_close(&st);
     unlink(path);
-    tg_vanilla_options options = tg_vanilla_options_defaults(SIDE, SIDE, 1.5f * SIDE);
+    tg_vanilla_options options =
+        tg_vanilla_options_defaults(j->side, j->side, 1.5f * (float)j->side);
     options.torso_c2w = camera;
     if (s == TG_OK)
         s = tg_vanilla_renderer_create(j->ctx, j->head, j->torso, &options, &j->renderer);
@@ -258,14 +260,16 @@ static double flop_of_ray(const tg_vanilla *model) {
                 fine * evaluation(model, &model->fine, true));
 }
 
+/* kind: pixels across. */
 static tg_status measure_vanilla(bench *b, const bench_entry *entry) {
     vanilla_job j = {.ctx = tg_bench_context(b, entry),
+                     .side = entry->kind,
                      .windows = tg_bench_noise(WINDOWS, "windows", 1)};
     tg_status s =
         j.windows ? tg_bench_passed(b, j.ctx, open_vanilla(b, &j)) : tg_bench_no_memory(b);
     if (s == TG_OK) {
         /* 64 coarse and 192 fine evaluations, head and torso */
-        const double rays = SIDE * SIDE;
+        const double rays = (double)j.side * j.side;
         const int n = j.head->config.n_samples_per_ray;
         const bench_plan plan = {2 * rays * (2 * n + j.head->config.n_samples_per_ray_fine),
                                  TG_BENCH_SAMPLE, CEILING_FMA,
@@ -284,6 +288,7 @@ const bench_entry tg_bench_networks[] = {
     {"network/hubert-int16", measure_hubert, TG_INT16, false, hubert_large},
     {"network/hubert-base", measure_hubert, TG_FLOAT32, false, hubert_base},
     {"network/vae", measure_vae, 0, false, NULL},
-    {"network/adnerf", measure_vanilla, 0, false, NULL},
+    {"network/adnerf", measure_vanilla, 16, false, NULL},
+    {"network/frame64-adnerf", measure_vanilla, MOST_SIDE, false, NULL},
     {NULL, NULL, 0, false, NULL},
 };
