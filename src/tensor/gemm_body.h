@@ -3,6 +3,7 @@
  * many vectors as rows must fit the register file with three to spare), TG_DEPTH and TG_GEMM (name
  * of the table). */
 #include "tensor/gemm_kernels.h"
+#include "tensor/gemm_transpose.h"
 
 #include <string.h>
 
@@ -12,7 +13,6 @@ _Static_assert(TG_DEPTH <= TG_GEMM_DEPTH && MR * NR <= (int)TG_GEMM_MOST_TILE &&
                "buffers of gemm.c");
 
 typedef float vf __attribute__((vector_size(4 * TG_LANES)));
-typedef float v4 __attribute__((vector_size(16)));
 
 static inline vf load(const float *p) {
     vf v;
@@ -117,30 +117,6 @@ static void add_panels(int64_t n, const float *x, float sign, const float *y, fl
         sum[i] = x[i] + sign * y[i];
 }
 
-/* x[lane * ld + p] of four lanes -> panel[p * width + lane], 4 x 4 elements at a time. */
-static inline void transpose_lanes(const float *x, int64_t ld, int64_t kc, int width,
-                                   float *panel) {
-    int64_t p = 0;
-    for (; p + 4 <= kc; p += 4) {
-        v4 r[4];
-        for (int i = 0; i < 4; i++)
-            memcpy(&r[i], x + i * ld + p, sizeof r[i]);
-        v4 a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5);
-        v4 b = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
-        v4 c = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
-        v4 d = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
-        r[0] = __builtin_shufflevector(a, b, 0, 1, 4, 5);
-        r[1] = __builtin_shufflevector(a, b, 2, 3, 6, 7);
-        r[2] = __builtin_shufflevector(c, d, 0, 1, 4, 5);
-        r[3] = __builtin_shufflevector(c, d, 2, 3, 6, 7);
-        for (int i = 0; i < 4; i++)
-            memcpy(panel + (p + i) * width, &r[i], sizeof r[i]);
-    }
-    for (; p < kc; p++)
-        for (int i = 0; i < 4; i++)
-            panel[p * width + i] = x[i * ld + p];
-}
-
 static inline void pack(const float *x, int64_t ld, bool across, int64_t lanes, int64_t kc,
                         int width, float *panel) {
     if (across) {
@@ -155,7 +131,7 @@ static inline void pack(const float *x, int64_t ld, bool across, int64_t lanes, 
     }
     int64_t lane = 0;
     for (; lane + 4 <= lanes; lane += 4)
-        transpose_lanes(x + lane * ld, ld, kc, width, panel + lane);
+        tg_transpose_lanes(x + lane * ld, ld, kc, width, panel + lane);
     for (; lane + 2 <= lanes; lane += 2)
         for (int64_t p = 0; p < kc; p++) {
             panel[p * width + lane] = x[lane * ld + p];

@@ -10,6 +10,7 @@
  * numbers of a panel are of one size, as in a network, that is 2e-4 of an element in the mean
  * (bfloat16: 1.7e-3, float16: 2e-4 and less range). */
 #include "tensor/gemm_kernels.h"
+#include "tensor/gemm_transpose.h"
 
 #include <math.h>
 #include <string.h>
@@ -20,7 +21,8 @@ _Static_assert(MR *NR <= (int)TG_GEMM_MOST_TILE && NR <= (int)TG_GEMM_MOST_WIDTH
 
 typedef float vf __attribute__((vector_size(4 * TG_LANES)));
 typedef int32_t vi __attribute__((vector_size(4 * TG_LANES)));
-typedef int32_t v4 __attribute__((vector_size(16)));
+/* Pairs lie in memory that gemm.c knows as floats. */
+typedef int32_t pair __attribute__((may_alias));
 
 static inline vf load(const float *p) {
     vf v;
@@ -32,7 +34,7 @@ static inline void store(float *p, vf v) {
     memcpy(p, &v, sizeof v);
 }
 
-static inline vi load_pairs(const int32_t *p) {
+static inline vi load_pairs(const pair *p) {
     vi v;
     memcpy(&v, p, sizeof v);
     return v;
@@ -55,7 +57,7 @@ static inline int64_t pairs_of(int64_t kc) {
 
 static void tile(int64_t kc, const float *panel_a, const float *panel_b, const float *start,
                  int64_t start_ld, float *c, int64_t ldc) {
-    const int32_t *a = (const int32_t *)panel_a, *b = (const int32_t *)panel_b;
+    const pair *a = (const pair *)panel_a, *b = (const pair *)panel_b;
 #define ZERO(i) vi l##i = {0}, r##i = {0};
     ROWS(ZERO)
 #define FETCH(i)                                                                                   \
@@ -94,8 +96,7 @@ static void tile(int64_t kc, const float *panel_a, const float *panel_b, const f
 
 /* A row of kc <= TG_GEMM_DEPTH floats `step` apart as pairs of integers; returns what one is worth.
  * NaN and infinities make that NaN or infinite. */
-static inline float quantize(const float *x, int64_t step, int64_t kc, float scale,
-                             int32_t *pairs) {
+static inline float quantize(const float *x, int64_t step, int64_t kc, float scale, float *pairs) {
     float row[TG_GEMM_DEPTH + 2 * TG_LANES];
     const int64_t whole = 2 * pairs_of(kc);
     if (step != 1 || whole != kc) {
@@ -125,44 +126,19 @@ static inline float quantize(const float *x, int64_t step, int64_t kc, float sca
     return norm / FULL * scale;
 }
 
-/* pairs [lane][ld] of four lanes -> panel[p * width + lane] */
-static inline void transpose_lanes(const int32_t *x, int64_t ld, int64_t n, int width,
-                                   int32_t *panel) {
-    int64_t p = 0;
-    for (; p + 4 <= n; p += 4) {
-        v4 r[4];
-        for (int i = 0; i < 4; i++)
-            memcpy(&r[i], x + i * ld + p, sizeof r[i]);
-        const v4 a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5);
-        const v4 b = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
-        const v4 c = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
-        const v4 d = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
-        r[0] = __builtin_shufflevector(a, b, 0, 1, 4, 5);
-        r[1] = __builtin_shufflevector(a, b, 2, 3, 6, 7);
-        r[2] = __builtin_shufflevector(c, d, 0, 1, 4, 5);
-        r[3] = __builtin_shufflevector(c, d, 2, 3, 6, 7);
-        for (int i = 0; i < 4; i++)
-            memcpy(panel + (p + i) * width, &r[i], sizeof r[i]);
-    }
-    for (; p < n; p++)
-        for (int i = 0; i < 4; i++)
-            panel[p * width + i] = x[i * ld + p];
-}
-
 static inline void pack(const float *x, int64_t ld, bool across, int64_t lanes, int64_t kc,
-                        float scale, int width, float *out) {
+                        float scale, int width, float *panel) {
     enum { ROOM = TG_GEMM_DEPTH / 2 + TG_LANES };
-    int32_t group[4][ROOM] __attribute__((aligned(64)));
+    float group[4][ROOM] __attribute__((aligned(64)));
     const int64_t pairs = pairs_of(kc);
-    int32_t *panel = (int32_t *)out;
-    float *worth = out + pairs * width;
+    float *worth = panel + pairs * width;
     int64_t lane = 0;
     for (; lane + 4 <= lanes; lane += 4) {
         for (int i = 0; i < 4; i++) {
             const float *row = x + (across ? lane + i : (lane + i) * ld);
             worth[lane + i] = quantize(row, across ? ld : 1, kc, scale, group[i]);
         }
-        transpose_lanes(group[0], ROOM, pairs, width, panel + lane);
+        tg_transpose_lanes(group[0], ROOM, pairs, width, panel + lane);
     }
     for (; lane < width; lane++) {
         worth[lane] = 0;
