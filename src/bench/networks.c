@@ -260,11 +260,13 @@ static double flop_of_ray(const tg_vanilla *model) {
                 fine * evaluation(model, &model->fine, true));
 }
 
-/* kind: pixels across. */
+/* kind: pixels across; shape: NULL, or in 16-bit integers. */
 static tg_status measure_vanilla(bench *b, const bench_entry *entry) {
+    const bool narrow = entry->shape != NULL;
     vanilla_job j = {.ctx = tg_bench_context(b, entry),
                      .side = entry->kind,
                      .windows = tg_bench_noise(WINDOWS, "windows", 1)};
+    tg_context_set_precision(j.ctx, narrow ? TG_INT16 : TG_FLOAT32);
     tg_status s =
         j.windows ? tg_bench_passed(b, j.ctx, open_vanilla(b, &j)) : tg_bench_no_memory(b);
     if (s == TG_OK) {
@@ -272,10 +274,11 @@ static tg_status measure_vanilla(bench *b, const bench_entry *entry) {
         const double rays = (double)j.side * j.side;
         const int n = j.head->config.n_samples_per_ray;
         const bench_plan plan = {2 * rays * (2 * n + j.head->config.n_samples_per_ray_fine),
-                                 TG_BENCH_SAMPLE, CEILING_FMA,
+                                 TG_BENCH_SAMPLE, narrow ? CEILING_INT16 : CEILING_FMA,
                                  rays * (flop_of_ray(j.head) + flop_of_ray(j.torso)), false};
         s = tg_bench_time(b, entry, &plan, run_vanilla, &j);
     }
+    tg_context_set_precision(j.ctx, TG_FLOAT32);
     tg_vanilla_renderer_destroy(&j.renderer);
     tg_vanilla_destroy(&j.head);
     tg_vanilla_destroy(&j.torso);
@@ -289,6 +292,7 @@ const bench_entry tg_bench_networks[] = {
     {"network/hubert-base", measure_hubert, TG_FLOAT32, false, hubert_base},
     {"network/vae", measure_vae, 0, false, NULL},
     {"network/adnerf", measure_vanilla, 16, false, NULL},
+    {"network/int16-adnerf", measure_vanilla, 16, false, "int16"},
     {"network/frame64-adnerf", measure_vanilla, MOST_SIDE, false, NULL},
     {NULL, NULL, 0, false, NULL},
 };

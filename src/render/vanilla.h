@@ -13,12 +13,14 @@ enum {
 
 /* ---- perceptron (vanilla_net.c) ---- */
 
+struct tg_gemm_kernels;
+
 /* A perceptron made ready: the trunk input is split into the encoded position, which differs from
  * sample to sample, and the condition, which is constant along a ray and is therefore added to the
  * biases of the two layers that see it. */
 typedef struct {
     const tg_vanilla_mlp *mlp;
-    tg_cpu_level level; /* of the products */
+    const struct tg_gemm_kernels *gemm; /* float32, or 16-bit integers as the context wants it */
     int position_octaves, view_octaves;
     int position, condition, view; /* widths of the inputs */
     int position_ld;               /* position, padded */

@@ -25,7 +25,9 @@ static void copy_columns(const tg_tensor *w, int from, int n, float *to, int to_
 tg_status tg_vanilla_net_create(tg_context *ctx, const tg_vanilla_config *config,
                                 const tg_vanilla_mlp *mlp, tg_vanilla_net *net) {
     *net = (tg_vanilla_net){.mlp = mlp,
-                            .level = tg_context_cpu(ctx),
+                            .gemm = tg_context_precision(ctx) == TG_INT16
+                                        ? tg_gemm_int16_at(tg_context_cpu(ctx))
+                                        : tg_gemm_at(tg_context_cpu(ctx)),
                             .position_octaves = config->position_octaves,
                             .view_octaves = config->view_octaves};
     net->position = 3 * (1 + 2 * config->position_octaves);
@@ -191,8 +193,7 @@ static float dot(const float *a, const float *b, int n) {
 /* y [rows, out] = x [rows, in] w^T */
 static void product(const tg_vanilla_net *net, const float *x, int ldx, int rows, const float *w,
                     int ldw, int in, int out, float *y, int ldy) {
-    tg_gemm_block(tg_gemm_at(net->level), false, true, rows, out, in, x, ldx, w, ldw, false, y,
-                  ldy);
+    tg_gemm_block(net->gemm, false, true, rows, out, in, x, ldx, w, ldw, false, y, ldy);
 }
 
 /* Runs the trunk; returns the last activations and their row length. */

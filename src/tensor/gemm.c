@@ -12,8 +12,9 @@
 #include <string.h>
 
 enum {
-    SMALL = 1 << 16, /* multiply-adds of a product that is not worth packing */
-    LARGE = 4000000, /* and of one that is worth sharing with other threads */
+    SMALL = 1 << 16,   /* multiply-adds of a product that is not worth packing */
+    LARGE = 4000000,   /* and of one that is worth sharing with other threads */
+    ROUNDED = 1 << 18, /* and of one that is worth rounding to 16 bits */
     SHORT = 64, /* run that does not leave a table's own panels the room for more than numbers */
     SHARED = 5 << 18 /* floats of A that are packed at a time for all threads */
 };
@@ -208,7 +209,7 @@ static void run(tg_pool *pool, const tg_gemm_product *p) {
         return;
     }
     const double work = (double)p->m * (double)p->n * (double)p->k;
-    if (p->g->plain && (work < LARGE || (p->k % p->g->depth && p->k % p->g->depth < SHORT))) {
+    if (p->g->plain && (work < ROUNDED || (p->k % p->g->depth && p->k % p->g->depth < SHORT))) {
         tg_gemm_product plain = *p;
         plain.g = p->g->plain;
         run(pool, &plain);

@@ -77,6 +77,31 @@ static void threads_do_not_matter(void **state) {
     assert_true(high - low > 0.05f); /* there is something to be seen */
 }
 
+/* Factors of 16 bits: another picture that nobody can tell from the first. */
+static void integers_are_near(void **state) {
+    (void)state;
+    float windows[WINDOWS], rgb[2][3 * PIXELS];
+    windows_of(windows);
+    tg_context *ctx = tg_context_create(1);
+    tg_vanilla *head = load(ctx, person, "head."), *torso = load(ctx, person, "body.");
+    for (int i = 0; i < 2; i++) {
+        tg_context_set_precision(ctx, i == 0 ? TG_FLOAT32 : TG_INT16);
+        tg_vanilla_renderer *r = renderer_of(ctx, head, torso, NULL);
+        const tg_picture picture = {.rgb = rgb[i]};
+        assert_int_equal(tg_vanilla_renderer_frame(ctx, r, windows, NULL, c2w, &picture), TG_OK);
+        tg_vanilla_renderer_destroy(&r);
+    }
+    double sum = 0;
+    for (int i = 0; i < 3 * PIXELS; i++)
+        sum += ((double)rgb[0][i] - rgb[1][i]) * ((double)rgb[0][i] - rgb[1][i]);
+    const double db = -10 * log10(sum / (3 * PIXELS));
+    print_message("%.1f dB\n", db);
+    assert_true(db > 60 && db < 120);
+    tg_vanilla_destroy(&head);
+    tg_vanilla_destroy(&torso);
+    tg_context_destroy(&ctx);
+}
+
 /* Exchanging the background changes each pixel by the part that alpha leaves of it. */
 static void background_shines_through(void **state) {
     (void)state;
@@ -320,10 +345,15 @@ static void samples_go_where_the_weight_is(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threads_do_not_matter), cmocka_unit_test(background_shines_through),
-        cmocka_unit_test(refuses_bad_frames),    cmocka_unit_test(refuses_misfits),
-        cmocka_unit_test(narrow_attention),      cmocka_unit_test(round_trip),
-        cmocka_unit_test(configuration),         cmocka_unit_test(samples_go_where_the_weight_is),
+        cmocka_unit_test(threads_do_not_matter),
+        cmocka_unit_test(integers_are_near),
+        cmocka_unit_test(background_shines_through),
+        cmocka_unit_test(refuses_bad_frames),
+        cmocka_unit_test(refuses_misfits),
+        cmocka_unit_test(narrow_attention),
+        cmocka_unit_test(round_trip),
+        cmocka_unit_test(configuration),
+        cmocka_unit_test(samples_go_where_the_weight_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
