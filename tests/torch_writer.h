@@ -44,6 +44,62 @@ static inline void sizes(bytes *b, int ndim, const int64_t *dim) {
     op(b, "t");
 }
 
+/* ---- NumPy objects -------------------------------------------------------------------------- */
+
+/* dtype('f4') and its kind */
+static inline void put_dtype(bytes *p, const char *name) {
+    global(p, "numpy", "dtype");
+    op(p, "(");
+    text(p, name);
+    op(p, "\x89\x88tR(");
+    number(p, 3);
+    text(p, name[0] == 'O' || name[1] == '1' ? "|" : "<");
+    op(p, "NNN");
+    number(p, -1);
+    number(p, -1);
+    number(p, name[0] == 'O' ? 63 : 0);
+    op(p, "tb");
+}
+
+static inline void begin_array(bytes *p, int ndim, const int64_t *dim, const char *dtype) {
+    global(p, "numpy.core.multiarray", "_reconstruct");
+    op(p, "(");
+    global(p, "numpy", "ndarray");
+    op(p, "(");
+    number(p, 0);
+    op(p, "tC\x01"
+          "btR(");
+    number(p, 1);
+    sizes(p, ndim, dim);
+    put_dtype(p, dtype);
+    op(p, "\x89");
+}
+
+static inline void put_array(bytes *p, const char *key, int ndim, const int64_t *dim,
+                             const char *dtype, const void *data, size_t element) {
+    size_t n = element;
+    for (int i = 0; i < ndim; i++)
+        n *= (size_t)dim[i];
+    text(p, key);
+    begin_array(p, ndim, dim, dtype);
+    op(p, "B");
+    little(p, n, 4);
+    raw(p, data, n);
+    op(p, "tb");
+}
+
+/* A .npy of one pickled object, as numpy.save writes a dict. */
+static inline void object_npy(bytes *file, const bytes *pickle) {
+    char header[128];
+    int n =
+        snprintf(header, sizeof header, "{'descr': '|O', 'fortran_order': False, 'shape': (), }");
+    memset(header + n, ' ', (size_t)(117 - n));
+    header[117] = '\n';
+    raw(file, "\x93NUMPY\x01\x00\x76\x00", 10);
+    raw(file, header, 118);
+    raw(file, pickle->data, pickle->n);
+}
+
 /* ---- checkpoints -------------------------------------------------------------------------- */
 
 enum { FIRST_STORAGE = 94000000 };

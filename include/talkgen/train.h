@@ -59,6 +59,9 @@ tg_status tg_train_speech(tg_context *ctx, const tg_train_speech_options *option
  *     bc.jpg            background
  *     landmarks.npy     [T,68,3] head coordinates, dm; row = img_id
  *
+ * Without landmarks.npy the motion is taken from trainval_dataset.npy (GeneFace; placed by the .lms
+ * files), else lifted from the 2-D landmarks ori_imgs/N.lms by the head poses.
+ *
  * Pictures are kept decoded, as bytes. A .png may stand for a .jpg and the other way round. */
 enum {
     TG_COND_DIM = 204,  /* 68 landmarks x 3 */
@@ -89,6 +92,9 @@ typedef struct {
     int left, top, right, bottom; /* pixels; right and bottom exclusive */
 } tg_box;
 
+typedef enum { TG_FROM_LANDMARKS, TG_FROM_GENEFACE, TG_FROM_LMS } tg_motion_origin;
+const char *tg_motion_origin_name(tg_motion_origin origin); /* of the file */
+
 typedef struct {
     int width, height;
     float focal, cx, cy;
@@ -96,6 +102,7 @@ typedef struct {
     int64_t train_frames; /* frames [train_frames, frames) are held out */
     int64_t *image_id;    /* [frames] N of the files, row of landmarks */
     float *c2w;           /* [frames,4,4] */
+    tg_motion_origin motion_origin;
     int64_t landmark_rows;
     float *landmarks;             /* [landmark_rows,68,3] */
     float mean[TG_COND_DIM];      /* M: mean over the training frames, head coordinates (dm) */
@@ -132,6 +139,42 @@ bool tg_dataset_project(const tg_dataset *dataset, int64_t frame, const float po
 tg_box tg_dataset_box(const tg_dataset *dataset, int64_t frame, int first, int last, float grow);
 /* The mouth region of picture measures: landmarks 48..67 grown by 25 %. */
 tg_box tg_dataset_mouth(const tg_dataset *dataset, int64_t frame);
+
+/* ---- is a recording fit to train from? ------------------------------------------------ */
+
+/* One kind of mistake, and the files, frames or values that have it. */
+typedef struct {
+    const char *what; /* constant, "gt_imgs: pictures are missing" */
+    const char *todo; /* constant, what to do about it */
+    char names[680];  /* the first few, separated by commas; "" = it speaks for itself */
+    int64_t times;
+    bool note; /* worth knowing, no reason to stop */
+} tg_finding;
+enum { TG_MAX_FINDINGS = 48 };
+typedef struct {
+    int count, wrong; /* wrong: those that are no notes */
+    tg_finding entry[TG_MAX_FINDINGS];
+} tg_findings;
+/* "gt_imgs: pictures are missing: gt_imgs/3.jpg, gt_imgs/9.jpg and 4 more" */
+void tg_finding_text(const tg_finding *finding, char *out, size_t size);
+
+typedef struct {
+    int width, height;            /* 0 = not known */
+    int64_t frames, train_frames; /* of the transforms */
+    double audio_s;               /* 0 = no sound */
+    bool has_motion;
+    tg_motion_origin motion; /* and, lifted from pictures: */
+    double noise_px, turn_deg;
+    float *landmarks; /* [rows,68,3] what training would see, or NULL */
+    int64_t rows;
+    tg_findings findings;
+} tg_dataset_report;
+/* Looks at everything training will read, every picture included, and lists all that is wrong at
+ * once: files that are missing or unreadable, sizes that differ, parsing in other colours, poses
+ * that are no poses, landmarks that do not lie on the head, sound or video of another length or
+ * rate than 25 frames per second. TG_OK whatever was found; out is the caller's to free. */
+tg_status tg_dataset_check(tg_context *ctx, const char *directory, tg_dataset_report *out);
+void tg_dataset_report_free(tg_dataset_report *report);
 
 /* ---- picture measures --------------------------------------------------------------- */
 

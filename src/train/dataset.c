@@ -1,6 +1,8 @@
 /* Reader of a person's recording. */
 #include "talkgen/train.h"
 
+#include "train/dataset_motion.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -117,36 +119,20 @@ static tg_status read_transforms(tg_context *ctx, const char *directory, int64_t
 /* ---- landmarks ------------------------------------------------------------------------- */
 
 static tg_status read_landmarks(tg_context *ctx, const char *directory, tg_dataset *set) {
-    char path[PATH_SIZE];
-    snprintf(path, sizeof(path), "%s/landmarks.npy", directory);
-    tg_npy npy;
-    tg_status status = tg_npy_read(ctx, path, &npy);
+    dataset_motion motion;
+    tg_status status = tg_dataset_motion(ctx, directory, &motion);
     if (status != TG_OK)
         return status;
-    if (npy.ndim != 3 || npy.dim[1] != LANDMARKS || npy.dim[2] != 3 || npy.dim[0] < 1) {
-        tg_npy_free(&npy);
-        return tg_fail(ctx, TG_EINPUT, "%s: wrong shape\n  expected [T,68,3]\n  try: filming again",
-                       path);
-    }
-    for (int64_t i = 0; i < npy.dim[0] * TG_COND_DIM; i++)
-        if (!isfinite(npy.data[i])) {
-            tg_npy_free(&npy);
-            return tg_fail(ctx, TG_EINPUT,
-                           "%s: value %lld is not a number\n  expected finite positions\n"
-                           "  try: filming or tracking again",
-                           path, (long long)i);
-        }
+    set->motion_origin = motion.origin;
+    set->landmark_rows = motion.rows;
+    set->landmarks = motion.landmarks;
     for (int64_t f = 0; f < set->frames; f++)
-        if (set->image_id[f] >= npy.dim[0]) {
-            long long rows = (long long)npy.dim[0], id = (long long)set->image_id[f];
-            tg_npy_free(&npy);
+        if (set->image_id[f] >= motion.rows)
             return tg_fail(ctx, TG_EINPUT,
-                           "%s: %lld rows, but there is a frame %lld\n"
+                           "%s/%s: %lld rows, but there is a frame %lld\n"
                            "  expected a row for every img_id\n  try: filming or tracking again",
-                           path, rows, id);
-        }
-    set->landmark_rows = npy.dim[0];
-    set->landmarks = npy.data;
+                           directory, tg_motion_origin_name(motion.origin), (long long)motion.rows,
+                           (long long)set->image_id[f]);
     for (int j = 0; j < TG_COND_DIM; j++) {
         double sum = 0, squares = 0;
         for (int64_t f = 0; f < set->train_frames; f++)

@@ -2,6 +2,7 @@
 #include "train/motion_data.h"
 
 #include "talkgen/io.h"
+#include "train/dataset_motion.h"
 #include "train/speech_noise.h"
 
 #include <math.h>
@@ -374,25 +375,22 @@ tg_status tg_motion_data_person(tg_context *ctx, const char *dataset, tg_hubert 
                                 tg_motion_data **out) {
     *out = NULL;
     char path[1200];
-    tg_npy lm = {0};
+    dataset_motion lm = {0};
     tg_motion_data *d = new_data(2, hubert);
-    snprintf(path, sizeof path, "%s/landmarks.npy", dataset);
-    tg_status s =
-        d ? tg_npy_read(ctx, path, &lm) : tg_fail(ctx, TG_ENOMEM, "%s: out of memory", path);
-    bool fits = s == TG_OK && lm.ndim == 3 && lm.dim[0] >= 50 && lm.dim[1] == TG_MOTION_POINTS &&
-                lm.dim[2] == 3;
-    if (s == TG_OK && !fits)
+    tg_status s = d ? tg_dataset_motion(ctx, dataset, &lm)
+                    : tg_fail(ctx, TG_ENOMEM, "%s: out of memory", dataset);
+    if (s == TG_OK && lm.rows < 50)
         s = tg_fail(ctx, TG_EINPUT,
-                    "%s: these are no landmarks of a recording\n"
-                    "  expected: [frames,68,3], at least 50 frames\n  try: talkgen studio film",
-                    path);
+                    "%s/%s: %lld frames are no recording\n"
+                    "  expected: at least 50\n  try: talkgen studio film",
+                    dataset, tg_motion_origin_name(lm.origin), (long long)lm.rows);
     if (s == TG_OK) {
-        int64_t n = lm.dim[0], train = n - n / HELD_OUT_SHARE;
+        int64_t n = lm.rows, train = n - n / HELD_OUT_SHARE;
         d->frames = n;
         d->clip[0].frames = train;
         d->clip[1].frames = n - train;
-        d->motion = lm.data; /* both blocks are freed by tg_free */
-        lm.data = NULL;
+        d->motion = lm.landmarks; /* both blocks are freed by tg_free */
+        lm.landmarks = NULL;
         s = to_motion_space(ctx, d, 1);
     }
     if (s == TG_OK)
@@ -403,7 +401,7 @@ tg_status tg_motion_data_person(tg_context *ctx, const char *dataset, tg_hubert 
         snprintf(path, sizeof path, "%s/aud.wav", dataset);
         s = encode_clip(ctx, path, hubert, 1, NULL, d->frames, d->feature_dim, take);
     }
-    tg_npy_free(&lm);
+    tg_free(lm.landmarks);
     if (s != TG_OK)
         tg_motion_data_close(&d);
     *out = d;
