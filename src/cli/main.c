@@ -57,7 +57,7 @@ static const cli_command commands[] = {
      "--audio adds the sound. OUT ending in .npy gets float32 [frames,height,width,3] in [0,1].",
      "motion features audio identity output tmp-dir frames start duration " LOOK " " SHARED, 0,
      cmd_render},
-    {"train", "speech|motion|postnet|head|torso|all|assemble [options]",
+    {"train", "speech|motion|postnet|head|torso|all|check|assemble [options]",
      "train a stage; resumes by itself",
      "speech   --corpus DIR [--heldout DIR] --work DIR            the speech encoder\n"
      "motion   --corpus DIR --voice FILE --work DIR -o VOICE      sync expert and many-speaker "
@@ -65,11 +65,17 @@ static const cli_command commands[] = {
      "postnet  --data DIR --corpus DIR --voice FILE --work DIR    adapts the motion to one person\n"
      "head     --data DIR --work DIR                              the head's radiance field\n"
      "torso    --data DIR --work DIR                              the torso's field\n"
-     "all      --data DIR --voice FILE --work DIR -o person.ckpt  postnet, head, torso, identity\n"
+     "all      --data DIR -o person.ckpt [--voice FILE --work DIR --time 2h]   a person, from "
+     "checking\n"
+     "         the recording to the identity and a report; the stages share the time\n"
+     "check    --data DIR [-o landmarks.npy]                      what is wrong with a recording, "
+     "all at\n"
+     "         once; -o also writes the landmarks that training would use\n"
      "assemble --data DIR --voice FILE --work DIR -o person.ckpt  the identity from trained "
      "stages\n"
      "assemble --init OLD --voice FILE --work DIR -o person.ckpt  another voice and postnet for it",
-     "data corpus heldout voice init work time hidden output character seed " SHARED, 1, cmd_train},
+     "data corpus heldout voice init work time hidden output character seed dry-run " SHARED, 1,
+     cmd_train},
     {"convert", "hubert|geneface|radnerf|adnerf [options]",
      "published PyTorch files to one identity, or to an encoder file",
      "hubert    --weights FILE [--config config.json] -o hubert.safetensors\n"
@@ -185,7 +191,8 @@ static const char manifest_text[] =
 static const char exit_text[] =
     "  0  done\n  1  internal error, please report\n  2  usage or configuration wrong, nothing was "
     "started\n"
-    "  3  input missing, unreadable or out of limits\n  4  model missing, damaged or unsuited\n"
+    "  3  input missing, unreadable or out of limits\n  4  model, or recording to train from, "
+    "missing, damaged or unsuited\n"
     "  5  output could not be written or encoded\n  6  not enough memory\n  7  a comparison found "
     "a difference\n"
     " 10  a batch is done, some clips failed (see its report)\n"
