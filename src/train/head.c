@@ -437,7 +437,8 @@ static tg_status set_up(tg_context *ctx, head_training *t) {
     if (status == TG_OK)
         status = tg_nerf_log_open(ctx, &t->log, o->state, "head.csv",
                                   "step,seconds,kind,head_or_rays_db,ssim_or_samples,mouth_db,"
-                                  "control_db,frame_db,occupied");
+                                  "control_db,frame_db,occupied",
+                                  t->step);
     return status;
 }
 

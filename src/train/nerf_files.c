@@ -1,5 +1,7 @@
 #include "train/nerf_files.h"
 
+#include "train/state.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -216,8 +218,11 @@ static tg_status log_failed(tg_context *ctx, const nerf_log *log) {
 }
 
 tg_status tg_nerf_log_open(tg_context *ctx, nerf_log *log, const char *state, const char *name,
-                           const char *header) {
+                           const char *header, int64_t step) {
     snprintf(log->path, sizeof(log->path), "%s/%s", state, name);
+    tg_status status = tg_log_trim(ctx, log->path, step);
+    if (status != TG_OK)
+        return status;
     bool old = tg_file_exists(log->path);
     log->file = fopen(log->path, "a");
     if (!log->file || (!old && fprintf(log->file, "%s\n", header) < 0))

@@ -29,9 +29,10 @@ typedef struct {
     FILE *file;
     char path[1200];
 } nerf_log;
-/* Appends to state/name; a new file starts with the header. */
+/* Appends to state/name, whose lines after `step` are dropped; a new file starts with the header.
+ */
 tg_status tg_nerf_log_open(tg_context *ctx, nerf_log *log, const char *state, const char *name,
-                           const char *header);
+                           const char *header, int64_t step);
 tg_status tg_nerf_log_line(tg_context *ctx, nerf_log *log, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void tg_nerf_log_close(nerf_log *log);

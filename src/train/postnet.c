@@ -322,7 +322,13 @@ tg_status tg_train_postnet(tg_context *ctx, const tg_train_postnet_options *opti
     snprintf(t.state_path, sizeof t.state_path, "%s/postnet.state", options->state);
     snprintf(t.log_path, sizeof t.log_path, "%s/postnet.csv", options->state);
     snprintf(result->postnet, sizeof result->postnet, "%s/postnet.safetensors", options->state);
+    char checks[1100];
+    snprintf(checks, sizeof checks, "%s/postnet_check.csv", options->state);
     tg_status s = set_up(&t);
+    if (s == TG_OK)
+        s = tg_log_trim(ctx, t.log_path, t.place.step);
+    if (s == TG_OK)
+        s = tg_log_trim(ctx, checks, t.place.step);
     if (s == TG_OK)
         s = loop(&t);
     result->steps = t.place.step;

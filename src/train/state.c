@@ -3,9 +3,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { NAME_BYTES = 200 };
+enum { NAME_BYTES = 200, MAX_LOG_BYTES = 1 << 28 };
 
 /* Visits every array of a part under its name in the file. */
 typedef tg_status visit_fn(tg_context *ctx, void *io, const char *name, const tg_tensor *shape,
@@ -128,4 +129,27 @@ tg_status tg_log_line(tg_context *ctx, const char *path, const char *header, con
         return TG_OK;
     return tg_fail(ctx, TG_EOUTPUT, "%s: %s\n  expected: a folder with room\n  try: another --work",
                    path, strerror(errno));
+}
+
+tg_status tg_log_trim(tg_context *ctx, const char *path, int64_t step) {
+    char *text = NULL;
+    size_t bytes, kept = 0;
+    if (!tg_file_exists(path))
+        return TG_OK;
+    tg_status status = tg_file_read(ctx, path, MAX_LOG_BYTES, &text, &bytes);
+    if (status != TG_OK)
+        return status;
+    for (char *line = text, *end; (end = memchr(line, '\n', bytes - (size_t)(line - text)));
+         line = end + 1) {
+        size_t length = (size_t)(end + 1 - line);
+        bool number = *line >= '0' && *line <= '9';
+        if (number && strtoll(line, NULL, 10) > step)
+            continue;
+        memmove(text + kept, line, length);
+        kept += length;
+    }
+    if (kept < bytes)
+        status = tg_file_write(ctx, path, text, kept);
+    tg_free(text);
+    return status;
 }

@@ -41,5 +41,9 @@ tg_status tg_state_load(tg_context *ctx, const char *path, const char *kind,
 
 /* Appends a line to a CSV file, with `header` before the first. */
 tg_status tg_log_line(tg_context *ctx, const char *path, const char *header, const char *line);
+/* Drops the lines after `step` (the first column), which a run wrote that was killed before it
+ * saved its state, and a last line that was cut off: training goes on from there and writes them
+ * again. No file is fine. */
+tg_status tg_log_trim(tg_context *ctx, const char *path, int64_t step);
 
 #endif

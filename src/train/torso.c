@@ -407,7 +407,7 @@ static tg_status set_up(tg_context *ctx, torso_training *t) {
         measure_poses(t);
     if (status == TG_OK)
         status = tg_nerf_log_open(ctx, &t->log, o->state, "torso.csv",
-                                  "step,seconds,kind,torso_or_pixels_db,ssim");
+                                  "step,seconds,kind,torso_or_pixels_db,ssim", t->step);
     return status;
 }
 

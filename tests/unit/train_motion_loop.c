@@ -12,9 +12,11 @@
 #include "talkgen/train.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { CLIPS = 2, SECONDS = 6, FRAMES = 25 * SECONDS };
@@ -89,11 +91,12 @@ static int tear_down(void **state) {
     return system(command);
 }
 
-/* Cancels at the third report of a stage. */
+/* Cancels at the third report of a stage, or kills the process there. */
 typedef struct {
     tg_context *ctx;
     const char *stage;
     int left;
+    bool kill;
 } stopper;
 
 static void maybe_stop(void *user, const char *stage, double done, double total, const char *text) {
@@ -101,13 +104,16 @@ static void maybe_stop(void *user, const char *stage, double done, double total,
     (void)total;
     (void)text;
     stopper *s = user;
-    if (s->stage && strcmp(stage, s->stage) == 0 && --s->left == 0)
-        tg_cancel(s->ctx, TG_ESTOPPED);
+    if (!s->stage || strcmp(stage, s->stage) != 0 || --s->left != 0)
+        return;
+    if (s->kill)
+        raise(SIGKILL);
+    tg_cancel(s->ctx, TG_ESTOPPED);
 }
 
 static tg_status train_motion(const char *name, const char *stop, int64_t steps,
                               tg_train_motion_result *result) {
-    stopper s = {tg_context_create(1), stop, 3};
+    stopper s = {tg_context_create(1), stop, 3, false};
     tg_context_set_progress(s.ctx, maybe_stop, &s);
     tg_train_motion_options o = {.corpus = at("corpus"),
                                  .held_out = at("corpus"),
@@ -147,8 +153,9 @@ static void resumed_motion_ends_at_the_same_weights(void **state) {
     assert_true(a.sync_accuracy >= 0.5);
 }
 
-static tg_status train_postnet(const char *name, bool stop, tg_train_postnet_result *result) {
-    stopper s = {tg_context_create(1), stop ? "postnet" : NULL, 3};
+static tg_status train_postnet(const char *name, bool stop, bool kill,
+                               tg_train_postnet_result *result) {
+    stopper s = {tg_context_create(1), stop ? "postnet" : NULL, 3, kill};
     tg_context_set_progress(s.ctx, maybe_stop, &s);
     tg_train_postnet_options o = {.dataset = at("person"),
                                   .corpus = at("corpus"),
@@ -157,6 +164,7 @@ static tg_status train_postnet(const char *name, bool stop, tg_train_postnet_res
                                   .cache = "none",
                                   .state = at(name),
                                   .steps = 6,
+                                  .save_every_s = kill ? 1e-9 : 0, /* after every step */
                                   .check_every_s = 1e6,
                                   .seed = 5};
     tg_status status = tg_train_postnet(s.ctx, &o, result);
@@ -175,12 +183,26 @@ static void motion_learns_and_the_postnet_resumes(void **state) {
     assert_true(motion.gap_corr > 0.8);
 
     tg_train_postnet_result a, b;
-    assert_int_equal(train_postnet("post", false, &a), TG_OK);
-    assert_int_equal(train_postnet("post_parts", true, &b), TG_ESTOPPED);
+    assert_int_equal(train_postnet("post", false, false, &a), TG_OK);
+    assert_int_equal(train_postnet("post_parts", true, false, &b), TG_ESTOPPED);
     assert_int_equal(b.steps, 3);
-    assert_int_equal(train_postnet("post_parts", false, &b), TG_OK);
+    assert_int_equal(train_postnet("post_parts", false, false, &b), TG_OK);
     assert_int_equal(b.steps, 6);
     assert_int_equal(b.best_step, a.best_step);
+    same_file(a.postnet, b.postnet);
+
+    /* the same after kill -9 */
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        train_postnet("post_killed", true, true, &b);
+        _exit(1);
+    }
+    int ended;
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_true(WIFSIGNALED(ended) && WTERMSIG(ended) == SIGKILL);
+    assert_int_equal(train_postnet("post_killed", false, false, &b), TG_OK);
+    assert_int_equal(b.steps, 6);
     same_file(a.postnet, b.postnet);
 }
 
