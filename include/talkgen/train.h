@@ -196,6 +196,17 @@ void tg_region_add(tg_region_score *score, int width, int height, const uint8_t 
 double tg_region_psnr(const tg_region_score *score); /* pooled error in dB; NaN without pixels */
 double tg_region_ssim(const tg_region_score *score);
 
+/* Pyramid distance of every pixel: how much detail is lost or misplaced. Like LPIPS it compares
+ * normalised features at several scales, but the features are fixed and nothing is learned, so the
+ * figures are not those of LPIPS. At 4 scales (each the 1 4 6 4 1 smoothing of the one before,
+ * halved) and for brightness, Cb and Cr (weights 1/2, 1/4, 1/4): the root of |ga - gb|^2 /
+ * 2 (|ga|^2 + |gb|^2 + 0.012^2) of the gradients g of both pictures (Sobel), numerator and
+ * denominator averaged with 1 4 6 4 1; the mean over the scales. 0 for the same details, 0.71 where
+ * they are missing or others, 1 for the contrary; blind to a change of brightness. a, b
+ * [height,width,3], map [height,width]. */
+tg_status tg_pyramid_map(tg_context *ctx, int width, int height, const uint8_t *a, const uint8_t *b,
+                         float *map);
+
 /* ==== renderer ===================================================================== */
 
 /* Held-out frames with their true landmarks and poses, rendered over what lies behind the head. */
@@ -336,6 +347,8 @@ typedef struct {
     const char *motion; /* .npy [T,68,3] or [T,204], absolute landmarks in head coordinates */
     const char *phones; /* JSON [[name, start_s, end_s], ...], ARPAbet, SIL */
     const char *audio;
+    const float *landmarks; /* [rows,204] instead of the file, or NULL */
+    int64_t rows;
 } tg_lipsync_clip;
 typedef struct {
     double close;   /* share of P/B/M whose smallest gap is <= 0.15 */
@@ -359,16 +372,67 @@ tg_status tg_lipsync(tg_context *ctx, const tg_lipsync_clip *clips, int count, d
 /* ==== a finished identity =========================================================== */
 
 /* Held-out frames of a recording, rendered whole (head, torso, background) from their true
- * landmarks and poses. Regions as in the picture measures above. */
+ * landmarks and poses. Regions: head, mouth and torso as in the picture measures above; face and
+ * hair divide the head (what is outside the outline of the 68 landmarks with the forehead: hair,
+ * ears, the head's border). */
+typedef enum {
+    TG_REGION_HEAD,
+    TG_REGION_FACE,
+    TG_REGION_HAIR,
+    TG_REGION_MOUTH,
+    TG_REGION_TORSO,
+    TG_REGION_ALL,
+    TG_REGIONS
+} tg_region;
+const char *tg_region_name(tg_region region);
 typedef struct {
-    int64_t frames;
-    double head_psnr, head_ssim, mouth_psnr, mouth_ssim, torso_psnr, torso_ssim, all_psnr, all_ssim;
+    double psnr, ssim;
+    double pyramid; /* mean of tg_pyramid_map: 0 the same, 1 the contrary */
+    double flicker; /* change from frame to frame over that of the truth, summed absolute
+                       differences; NaN without consecutive frames */
+} tg_region_figures;
+typedef struct {
+    int64_t frames, pairs; /* pairs: of consecutive frames, for flicker */
+    tg_region_figures region[TG_REGIONS];
     double control_psnr; /* mouth region, landmarks of one second later */
+    /* How far the picture around each projected landmark lies from where the truth has it, found by
+     * matching patches of width/32: mean over points 17-67 and 48-67, pixels. The control is the
+     * mouth with landmarks of one second later, eyes the distance of points 36 and 45. */
+    double landmark_px, mouth_px, control_mouth_px, eyes_px;
 } tg_portrait_score;
 struct tg_identity;
 /* limit: at most so many frames, evenly spread; 0 = all. */
 tg_status tg_eval_portrait(tg_context *ctx, const struct tg_identity *identity, const char *dataset,
                            int64_t limit, tg_march_rule march, tg_portrait_score *out);
+
+/* Motion made from the recording's own sound. Cosines of the sync expert: sound against lips. */
+typedef struct {
+    double cosine;     /* mean, lips where they are */
+    double confidence; /* best of shifts by up to 15 frames minus their median (SyncNet's, of
+                          cosines) */
+    double offset_ms;  /* of the best; > 0: the lips come late */
+} tg_sync_figures;
+typedef struct {
+    int64_t frames;      /* held-out frames compared with the truth */
+    double mouth_mm;     /* temperature 0: RMS distance of points 48-67 from the true ones */
+    double mean_face_mm; /* the same of a mouth that never moves: what must be beaten */
+    double gap_corr;     /* temperature 0: correlation of the inner lips' gap with the truth */
+    double diversity_mm; /* temperature 1, four seeds: RMS deviation of the mouth between them */
+    double jitter;       /* temperature 0.3: mean second difference of the mouth, mm per frame^2 */
+    double true_jitter;  /* of the recording */
+    double gap_ratio;    /* temperature 0.3: deviation of the gap over the recording's */
+    bool has_lipsync, has_sync;
+    tg_lipsync_score lipsync;        /* temperature 0.3, whole recording */
+    tg_sync_figures sync, true_sync; /* the same; and of the true lips */
+} tg_spoken_score;
+typedef struct {
+    const char *phones; /* JSON of the recording's phones, or NULL: no lip-sync score */
+    const char *sync;   /* the voice's sync expert, or NULL: no confidence */
+    uint64_t seed;
+} tg_spoken_options;
+/* The identity is open with its voice. The sound is aud.wav of the recording. */
+tg_status tg_eval_spoken(tg_context *ctx, const struct tg_identity *identity, const char *dataset,
+                         const tg_spoken_options *options, tg_spoken_score *out);
 
 /* The gap of the inner lips read from pictures (ridge regression from the mouth's pixels, fitted on
  * the recording's training frames) against the landmarks that drove a video. */

@@ -1,5 +1,6 @@
 /* talkgen eval: picture measures on held-out frames, the lip-sync score. */
 #include "cli/commands.h"
+#include "cli/eval_person.h"
 #include "cli/portrait.h"
 
 #include "talkgen/systems.h"
@@ -46,7 +47,8 @@ static tg_status eval_lipsync(tg_context *ctx, const cli_args *args) {
             s = cli_need(ctx, args->audio, "audio", "the sound");
         if (s != TG_OK)
             return s;
-        clips[count++] = (tg_lipsync_clip){args->motion, args->phones, args->audio};
+        clips[count++] =
+            (tg_lipsync_clip){.motion = args->motion, .phones = args->phones, .audio = args->audio};
     }
     if (extra % 3 != 0 || extra / 3 + count > 6 || extra / 3 + count == 0)
         return tg_fail(ctx, TG_EUSAGE,
@@ -55,8 +57,9 @@ static tg_status eval_lipsync(tg_context *ctx, const cli_args *args) {
                        "talkgen help eval",
                        extra);
     for (int i = 0; i < extra / 3; i++)
-        clips[count++] = (tg_lipsync_clip){args->words[1 + 3 * i], args->words[2 + 3 * i],
-                                           args->words[3 + 3 * i]};
+        clips[count++] = (tg_lipsync_clip){.motion = args->words[1 + 3 * i],
+                                           .phones = args->words[2 + 3 * i],
+                                           .audio = args->words[3 + 3 * i]};
     tg_lipsync_score score;
     tg_status s = tg_lipsync(ctx, clips, count, 25, &score);
     if (s != TG_OK)
@@ -157,32 +160,17 @@ tg_status cmd_eval(tg_context *ctx, const cli_args *args) {
         return eval_lips(ctx, args);
     if (strcmp(what, "march") == 0)
         return eval_march(ctx, args);
-    if (strcmp(what, "psnr") != 0)
+    bool person = strcmp(what, "person") == 0;
+    if (!person && strcmp(what, "psnr") != 0)
         return tg_fail(ctx, TG_EUSAGE,
-                       "eval '%s' is not known\n  expected: psnr, march, lipsync or lips\n"
+                       "eval '%s' is not known\n"
+                       "  expected: person, psnr, march, lipsync or lips\n"
                        "  try: talkgen help eval",
                        what);
-    tg_status s = cli_need(ctx, args->identity, "identity", "the person");
-    if (s == TG_OK)
-        s = cli_need(ctx, args->data, "data", "the recording");
-    tg_identity *person = NULL;
-    if (s == TG_OK)
-        s = tg_identity_open(ctx, args->identity, NULL, false, &person);
     tg_portrait_options options;
-    if (s == TG_OK)
-        s = portrait_options(ctx, args, &options);
-    tg_portrait_score score;
-    if (s == TG_OK)
-        s = tg_eval_portrait(ctx, person, args->data, args->frames, options.march, &score);
-    if (s == TG_OK)
-        printf("%lld held-out frames, true landmarks and poses\n"
-               "region    PSNR dB   SSIM\n"
-               "head      %7.2f  %.4f\nmouth     %7.2f  %.4f\ntorso     %7.2f  %.4f\nall       "
-               "%7.2f  %.4f\n"
-               "control   %7.2f          mouth, landmarks of one second later\n",
-               (long long)score.frames, score.head_psnr, score.head_ssim, score.mouth_psnr,
-               score.mouth_ssim, score.torso_psnr, score.torso_ssim, score.all_psnr, score.all_ssim,
-               score.control_psnr);
-    tg_identity_close(&person);
-    return s;
+    tg_status s = portrait_options(ctx, args, &options);
+    if (s != TG_OK)
+        return s;
+    return person ? cli_eval_person(ctx, args, options.march)
+                  : cli_eval_psnr(ctx, args, options.march);
 }

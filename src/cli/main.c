@@ -97,14 +97,23 @@ static const cli_command commands[] = {
      "when "
      "it is another one.",
      "json check", 1, cmd_info},
-    {"eval", "psnr|march|lipsync|lips [options]", "measure",
-     "psnr     --identity FILE --data DIR   held-out frames: PSNR and SSIM by region, and the "
+    {"eval", "person|psnr|march|lipsync|lips [options]", "measure",
+     "person   --identity FILE --data DIR [--phones P.json] [--sync FILE]   all of a person: "
+     "pictures as\n"
+     "         psnr, and the motion made from the recording's sound: error against the truth at "
+     "temperature\n"
+     "         0, diversity at 1, jitter, lip-sync score, the sync expert's confidence\n"
+     "psnr     --identity FILE --data DIR   held-out frames, true motion, by region: PSNR, SSIM, "
+     "pyramid\n"
+     "         distance (lost and misplaced detail at four scales: 0 none, 0.7 all; our own, not "
+     "LPIPS),\n"
+     "         flicker (change between frames over the truth's), where landmarks are, and a "
      "control\n"
      "march    --identity FILE --motion L.npy   the grid renderer fast against exhaustive\n"
      "lipsync  --motion L.npy --phones P.json --audio A.wav [more triples as arguments]\n"
      "lips     --data DIR --video V.mp4 --motion L.npy --pose P.npy   lips read from the picture",
-     "identity data motion phones audio video pose pose-smooth size march frames json threads "
-     "cpu-level progress",
+     "identity encoder data motion phones sync audio video pose pose-smooth size march frames seed "
+     "json threads cpu-level progress",
      16, cmd_eval},
     {"bench", "[options]", "how fast this machine is, and what share of that the program reaches",
      "ceiling/   what the processor reaches in loops that do nothing else: the shares are of "

@@ -128,6 +128,8 @@ static const option table[] = {
      "number of frames; in synth and render only frames A to B-1, for talkgen concat"},
     {"phones", 0, TEXT, AT(phones), 0, 0, "FILE.json",
      "phones of the audio: [[name, start_s, end_s], ...]"},
+    {"sync", 0, TEXT, AT(sync), 0, 0, "FILE",
+     "sync expert of the voice: sync.safetensors of talkgen train motion"},
     {"video", 0, TEXT, AT(video), 0, 0, "FILE", "video to measure"},
     {"manifest", 0, TEXT, AT(manifest), 0, 0, "FILE|-",
      "the clips: JSON Lines or CSV, - for standard input"},

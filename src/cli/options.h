@@ -42,7 +42,7 @@ typedef struct cli_args {
     const char *weights, *hubert, *postnet, *head, *torso, *checkpoint, *dataset, *config, *name;
     bool embed;
     /* eval, info */
-    const char *phones, *video;
+    const char *phones, *video, *sync;
     /* batch, verify */
     const char *manifest, *out_dir, *shard, *max_failures, *rerun, *report, *events;
     int jobs, retries, limit;

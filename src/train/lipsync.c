@@ -364,9 +364,25 @@ static tg_status loudness(tg_context *ctx, const char *path, int64_t n, double f
     return TG_OK;
 }
 
+static const char *name_of(const tg_lipsync_clip *clip) {
+    return clip->motion ? clip->motion : clip->audio;
+}
+
+static tg_status copy_landmarks(tg_context *ctx, const tg_lipsync_clip *clip, tg_npy *out) {
+    *out = (tg_npy){.ndim = 2, .dim = {clip->rows, DIM}};
+    size_t bytes;
+    if (tg_mul_size((size_t)clip->rows, DIM * sizeof(float), &bytes))
+        out->data = tg_alloc(bytes);
+    if (!out->data)
+        return tg_fail(ctx, TG_ENOMEM, "%s: out of memory", clip->audio);
+    memcpy(out->data, clip->landmarks, bytes);
+    return TG_OK;
+}
+
 static tg_status read_clip(tg_context *ctx, const tg_lipsync_clip *clip, tg_npy *motion,
                            tg_json **phones) {
-    tg_status s = tg_npy_read(ctx, clip->motion, motion);
+    tg_status s = clip->landmarks ? copy_landmarks(ctx, clip, motion)
+                                  : tg_npy_read(ctx, clip->motion, motion);
     bool ok = s == TG_OK && motion->dim[0] > 2 * MARGIN &&
               ((motion->ndim == 2 && motion->dim[1] == DIM) ||
                (motion->ndim == 3 && motion->dim[1] == POINTS && motion->dim[2] == 3));
@@ -375,7 +391,7 @@ static tg_status read_clip(tg_context *ctx, const tg_lipsync_clip *clip, tg_npy 
             ctx, TG_EINPUT,
             "%s: these are no landmarks of a clip\n"
             "  expected: [frames,68,3] or [frames,204], more than %d frames\n  try: talkgen motion",
-            clip->motion, 2 * MARGIN);
+            name_of(clip), 2 * MARGIN);
     if (s == TG_OK)
         s = tg_json_read(ctx, clip->phones, phones);
     for (int i = 0; s == TG_OK && i < tg_json_count(*phones); i++) {
@@ -407,7 +423,7 @@ static tg_status add_clip(tg_context *ctx, const tg_lipsync_clip *clip, double f
     tg_status s = read_clip(ctx, clip, &motion, &phones);
     int64_t n = s == TG_OK ? motion.dim[0] : 0;
     if (s == TG_OK && !(block = malloc((size_t)n * 5 * sizeof *block)))
-        s = tg_fail(ctx, TG_ENOMEM, "%s: out of memory", clip->motion);
+        s = tg_fail(ctx, TG_ENOMEM, "%s: out of memory", name_of(clip));
     if (s == TG_OK) {
         double *gap = block, *width = gap + n, *rms = width + n, *flat = rms + n, *other = flat + n;
         double eyes = 0, unused, p95 = 0;
@@ -419,7 +435,7 @@ static tg_status add_clip(tg_context *ctx, const tg_lipsync_clip *clip, double f
                         "  expected: absolute landmarks in dm; displacements, which identities of "
                         "landmark space idexp make, have no lips to measure\n"
                         "  try: talkgen motion with another identity",
-                        clip->motion, eyes);
+                        name_of(clip), eyes);
         for (int64_t i = 0; i < n; i++) {
             const float *f = motion.data + i * DIM;
             gap[i] = (distance(f, 61, 67) + distance(f, 62, 66) + distance(f, 63, 65)) / 3;
@@ -438,7 +454,7 @@ static tg_status add_clip(tg_context *ctx, const tg_lipsync_clip *clip, double f
                            : 0;
         ok = ok && (s != TG_OK || judge(other, flat, rms, n, phones, fps, &v[2], &t[2], &unused));
         if (!ok)
-            s = tg_fail(ctx, TG_ENOMEM, "%s: out of memory", clip->motion);
+            s = tg_fail(ctx, TG_ENOMEM, "%s: out of memory", name_of(clip));
         *gap95 = p95 / eyes;
     }
     free(block);

@@ -123,7 +123,8 @@ static void figures_of_the_definition(void **state) {
     tg_context *ctx = tg_context_create(1);
     tg_lipsync_clip clips[CLIPS];
     for (int c = 0; c < CLIPS; c++)
-        clips[c] = (tg_lipsync_clip){names[c][0], names[c][1], names[c][2]};
+        clips[c] =
+            (tg_lipsync_clip){.motion = names[c][0], .phones = names[c][1], .audio = names[c][2]};
     tg_lipsync_score s;
     assert_int_equal(tg_lipsync(ctx, clips, CLIPS, 25, &s), TG_OK);
     close_to(s.motion.close, 0.857142857);
@@ -156,12 +157,12 @@ static void what_cannot_be_scored(void **state) {
     char none[96];
     snprintf(none, sizeof none, "%s/none.json", root);
     assert_int_equal(tg_file_write(ctx, none, "[]", 2), TG_OK);
-    tg_lipsync_clip clip = {names[0][0], none, names[0][2]};
+    tg_lipsync_clip clip = {.motion = names[0][0], .phones = none, .audio = names[0][2]};
     assert_int_equal(tg_lipsync(ctx, &clip, 1, 25, &s), TG_EINPUT);
     assert_non_null(strstr(tg_message(ctx), "no phones"));
     assert_int_equal(tg_file_write(ctx, none, "[[\"AA\", 0]]", 11), TG_OK);
     assert_int_equal(tg_lipsync(ctx, &clip, 1, 25, &s), TG_EINPUT);
-    clip = (tg_lipsync_clip){names[0][1], names[0][1], names[0][2]};
+    clip = (tg_lipsync_clip){.motion = names[0][1], .phones = names[0][1], .audio = names[0][2]};
     assert_int_not_equal(tg_lipsync(ctx, &clip, 1, 25, &s), TG_OK);
 
     /* Displacements instead of points: as small as a converted identity makes them. */
@@ -173,13 +174,13 @@ static void what_cannot_be_scored(void **state) {
         motion.data[i] /= 10;
     assert_int_equal(tg_npy_write(ctx, small, 3, motion.dim, motion.data), TG_OK);
     tg_npy_free(&motion);
-    clip = (tg_lipsync_clip){small, names[0][1], names[0][2]};
+    clip = (tg_lipsync_clip){.motion = small, .phones = names[0][1], .audio = names[0][2]};
     assert_int_equal(tg_lipsync(ctx, &clip, 1, 25, &s), TG_EINPUT);
     assert_non_null(strstr(tg_message(ctx), "idexp"));
 
     /* Silence alone has no speech to correlate with, and counts nothing else either. */
     assert_int_equal(tg_file_write(ctx, none, "[[\"SIL\", 0, 1]]", 15), TG_OK);
-    clip = (tg_lipsync_clip){names[0][0], none, names[0][2]};
+    clip = (tg_lipsync_clip){.motion = names[0][0], .phones = none, .audio = names[0][2]};
     assert_int_equal(tg_lipsync(ctx, &clip, 1, 25, &s), TG_OK);
     assert_true(isnan(s.motion.phone_corr) && isnan(s.motion.close) && isnan(s.motion.round_d));
     assert_int_equal(s.motion.n_silent, 1);
