@@ -456,6 +456,20 @@ typedef struct {
 tg_status tg_assemble_identity(tg_context *ctx, const tg_assemble_options *options,
                                const char *path);
 
+/* A page without outside parts, work/report.html: figures and pictures of held-out frames, charts
+ * of the CSV files that training left in work/head, torso and postnet, and a film that plays in it:
+ * recording | true motion | motion from the sound (also work/comparison.mp4, H.264 and AAC). */
+typedef struct {
+    const char *dataset, *work;
+    const char *sync; /* the voice's sync expert, or NULL */
+    int64_t limit;    /* held-out frames to measure, 0 = all */
+    uint64_t seed;
+} tg_report_options;
+/* The identity should be open with its voice; without one the motion is left out. path: where the
+ * page is. */
+tg_status tg_train_report(tg_context *ctx, const struct tg_identity *identity,
+                          const tg_report_options *options, char path[1024]);
+
 /* ==== end of a finished identity ==================================================== */
 
 #ifdef __cplusplus

@@ -1,7 +1,7 @@
 /* talkgen train: the stages, one by one or all that a person needs. */
 #include "cli/commands.h"
 #include "cli/recording.h"
-#include "cli/shipped.h"
+#include "cli/train_person.h"
 
 #include "talkgen/train.h"
 
@@ -118,72 +118,6 @@ static tg_status train_torso(tg_context *ctx, const cli_args *args, const char *
     return s;
 }
 
-/* Where things are kept when the command line does not say, and whether the result may be written.
- */
-static tg_status person_defaults(tg_context *ctx, cli_args *args, char work[1100],
-                                 char voice[CLI_PATH]) {
-    if (!args->voice)
-        args->voice = cli_shipped_model("voice.safetensors", voice);
-    if (!args->work) {
-        snprintf(work, 1100, "%s/training", args->data);
-        args->work = work;
-    }
-    tg_status s = cli_need(ctx, args->voice, "voice", "the voice file");
-    if (s == TG_OK)
-        s = cli_need(ctx, args->output, "output", "the identity");
-    if (s == TG_OK && !args->overwrite && tg_file_exists(args->output))
-        s = tg_fail(ctx, TG_EUSAGE,
-                    "%s exists already\n  expected: a new file\n  try: -y to replace it",
-                    args->output);
-    return s;
-}
-
-/* Postnet, head and torso of one person, then the identity. The budget is shared 1 : 4 : 2. A
- * postnet needs the many-speaker corpus; without one the shared motion is used as it is, and its
- * part of the budget is the others'. */
-static tg_status train_all(tg_context *ctx, const cli_args *given) {
-    cli_args *args = tg_alloc(sizeof *args); /* with its words it is too large for a stack */
-    char folder[1100], work[1100], voice[CLI_PATH];
-    tg_train_postnet_result postnet = {0};
-    tg_train_head_result head = {0};
-    tg_train_torso_result torso = {0};
-    if (!args)
-        return tg_fail(ctx, TG_ENOMEM, "out of memory");
-    *args = *given;
-    tg_status s = cli_need(ctx, args->data, "data", "the person's recording");
-    if (s == TG_OK && !args->dry_run)
-        s = person_defaults(ctx, args, folder, voice);
-    if (s == TG_OK)
-        s = cli_check_recording(ctx, args->data, NULL, false);
-    if (s != TG_OK || args->dry_run) {
-        tg_free(args);
-        return s;
-    }
-    double total = budget(args, (args->corpus ? POSTNET_S : 0) + HEAD_S + TORSO_S);
-    double part = total / (args->corpus ? 7 : 6);
-    snprintf(work, sizeof work, "%s/postnet", args->work);
-    if (args->corpus)
-        s = train_postnet(ctx, args, work, part, &postnet);
-    snprintf(work, sizeof work, "%s/head", args->work);
-    if (s == TG_OK)
-        s = train_head(ctx, args, work, NULL, 4 * part, &head);
-    snprintf(work, sizeof work, "%s/torso", args->work);
-    if (s == TG_OK)
-        s = train_torso(ctx, args, work, NULL, 2 * part, &torso);
-    tg_assemble_options o = {.name = args->character ? args->character : "person",
-                             .dataset = args->data,
-                             .head = head.model,
-                             .torso = torso.model,
-                             .postnet = args->corpus ? postnet.postnet : NULL,
-                             .voice = args->voice};
-    if (s == TG_OK)
-        s = tg_assemble_identity(ctx, &o, args->output);
-    if (s == TG_OK)
-        printf("%s\n", args->output);
-    tg_free(args);
-    return s;
-}
-
 static tg_status check(tg_context *ctx, const cli_args *args) {
     tg_status s = cli_need(ctx, args->data, "data", "the person's recording");
     return s == TG_OK ? cli_check_recording(ctx, args->data, args->output, args->overwrite) : s;
@@ -227,7 +161,9 @@ static tg_status assemble(tg_context *ctx, const cli_args *args) {
 tg_status cmd_train(tg_context *ctx, const cli_args *args) {
     const char *stage = args->word_count ? args->words[0] : "";
     if (strcmp(stage, "all") == 0)
-        return train_all(ctx, args);
+        return cli_train_person(ctx, args);
+    if (strcmp(stage, "report") == 0)
+        return cli_train_report(ctx, args);
     if (strcmp(stage, "check") == 0)
         return check(ctx, args);
     tg_status s = cli_need(ctx, args->work, "work", "the work folder");

@@ -57,7 +57,7 @@ static const cli_command commands[] = {
      "--audio adds the sound. OUT ending in .npy gets float32 [frames,height,width,3] in [0,1].",
      "motion features audio identity output tmp-dir frames start duration " LOOK " " SHARED, 0,
      cmd_render},
-    {"train", "speech|motion|postnet|head|torso|all|check|assemble [options]",
+    {"train", "speech|motion|postnet|head|torso|all|check|report|assemble [options]",
      "train a stage; resumes by itself",
      "speech   --corpus DIR [--heldout DIR] --work DIR            the speech encoder\n"
      "motion   --corpus DIR --voice FILE --work DIR -o VOICE      sync expert and many-speaker "
@@ -71,11 +71,13 @@ static const cli_command commands[] = {
      "check    --data DIR [-o landmarks.npy]                      what is wrong with a recording, "
      "all at\n"
      "         once; -o also writes the landmarks that training would use\n"
+     "report   --data DIR --work DIR --identity P.ckpt            WORK/report.html again\n"
      "assemble --data DIR --voice FILE --work DIR -o person.ckpt  the identity from trained "
      "stages\n"
      "assemble --init OLD --voice FILE --work DIR -o person.ckpt  another voice and postnet for it",
-     "data corpus heldout voice init work time hidden output character seed dry-run " SHARED, 1,
-     cmd_train},
+     "data corpus heldout voice init work time hidden output character identity encoder sync seed "
+     "dry-run " SHARED,
+     1, cmd_train},
     {"convert", "hubert|geneface|radnerf|adnerf [options]",
      "published PyTorch files to one identity, or to an encoder file",
      "hubert    --weights FILE [--config config.json] -o hubert.safetensors\n"
