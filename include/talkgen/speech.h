@@ -218,6 +218,28 @@ tg_status tg_features_collect(tg_context *ctx, tg_features *features, float **ou
 tg_status tg_features_read_all(tg_context *ctx, tg_hubert *model, tg_wave16k *wave, float **out,
                                int64_t *n);
 
+/* ---- prosody ---------------------------------------------------------------------- */
+
+/* How something is said, 25 rows a second, whatever the encoder: what head and eyes follow. */
+enum {
+    TG_PROSODY_LEVEL,  /* RMS in dB against the loud parts of the recording, 20 dB down = 0 */
+    TG_PROSODY_ACTIVE, /* 0 nobody speaks .. 1 */
+    TG_PROSODY_VOICED, /* how much of a pitch the frame has, 0 .. 1 */
+    TG_PROSODY_PITCH,  /* octaves above the speaker's recent mean, times 2; 0 unvoiced */
+    TG_PROSODY_RECENT, /* activity, mean over some 1 s before */
+    TG_PROSODY_TALK,   /* the same over some 4 s */
+    TG_PROSODY_DIM
+};
+/* Rows of a recording of any length in constant memory; row i is video frame i. */
+typedef struct tg_prosody tg_prosody;
+tg_status tg_prosody_open(tg_context *ctx, const char *path, const tg_wave_range *range,
+                          tg_prosody **out);
+void tg_prosody_close(tg_prosody **prosody);
+int64_t tg_prosody_frames(const tg_prosody *prosody);
+/* The next row; *done behind the last, and row is untouched. */
+tg_status tg_prosody_next(tg_context *ctx, tg_prosody *prosody, float row[TG_PROSODY_DIM],
+                          bool *done);
+
 /* Version of the linked FFTW, such as "fftw-3.3.10-sse2-avx". */
 const char *tg_fftw_version(void);
 
