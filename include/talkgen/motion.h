@@ -190,6 +190,174 @@ tg_status tg_motion_stream_pull(tg_context *ctx, tg_motion_stream *stream, float
 /* Frame columns around a frame that influence it through all networks. */
 int tg_motion_context(const tg_vae *vae);
 
+/* ---- head pose ---------------------------------------------------------------------------- */
+
+/* A head pose as six numbers: rotation vector (radians) and translation of the head, seen by a
+ * camera that stands still, in the head's own axes at the person's mean pose. */
+enum { TG_POSE_DIM = 6 };
+
+/* How one person holds and moves the head, from a recording. Six numbers of variance one: the
+ * rotation, and what of the translation the rotation does not explain (a head turns about its neck,
+ * not about the origin). */
+typedef struct {
+    float mean[16];                            /* camera-to-world at the mean pose */
+    float neck[9];                             /* [3,3] translation per rotation */
+    float deviation[TG_POSE_DIM];              /* radians; units of the recording */
+    float low[TG_POSE_DIM], high[TG_POSE_DIM]; /* what was seen: percentiles 0.5 and 99.5 */
+    float reach; /* percentile 99.5 of the length of all six together */
+} tg_pose_stats;
+/* From camera-to-world matrices [n,4,4], n >= 1; every stride-th counts, 1 = all. false = out of
+ * memory. */
+bool tg_pose_stats_of(const float *c2w, int64_t n, tg_pose_stats *out);
+/* A pose in that person's numbers. */
+void tg_pose_numbers(const tg_pose_stats *stats, const float c2w[16], float out[TG_POSE_DIM]);
+/* And back, kept softly inside what the recording has seen: a renderer knows no other pose. */
+void tg_pose_c2w(const tg_pose_stats *stats, const float numbers[TG_POSE_DIM], float c2w[16]);
+/* The numbers after that limit. The inner three quarters of what was
+ * seen pass unchanged. */
+void tg_pose_limit(const tg_pose_stats *stats, float numbers[TG_POSE_DIM]);
+
+/* ---- eyelids ------------------------------------------------------------------------------- */
+
+enum { TG_EYE_POINTS = 12, TG_EYE_DIM = 3 * TG_EYE_POINTS };
+
+/* Height of both eyes over their width, mean, of points 36-47 [12,3] in any unit; 0 when an eye has
+ * no width. */
+float tg_eye_aperture(const float *points);
+
+typedef struct {
+    double onset, length; /* seconds: begin of the closing, until open again */
+} tg_blink;
+
+/* How one person's eyes open and close. */
+typedef struct {
+    float open;                      /* aperture between blinks: median */
+    float closed;                    /* at the bottom of a blink */
+    float deviation;                 /* of the aperture between blinks, 0 = always the same */
+    float per_minute;                /* blinks; 0 = none was seen */
+    float length;                    /* seconds of a blink, geometric mean; 0 = none */
+    bool seen;                       /* whether the recording has a whole blink */
+    float open_points[TG_EYE_DIM];   /* mean between blinks */
+    float closed_points[TG_EYE_DIM]; /* at the bottom of blinks; without any, lids put together */
+    float wide_points[TG_EYE_DIM];   /* change per unit of aperture between blinks */
+} tg_eyelid_stats;
+/* From points 36-47 [n,12,3], absolute (dm), 25 fps. false = out of memory. */
+bool tg_eyelid_stats_of(const float *points, int64_t n, tg_eyelid_stats *out);
+/* The blinks of points [n,12,3]: at most `most` into out, returns how many there are; closure [n],
+ * 0 open to 1 closed, and lid [n], deviations of the aperture without blinks, may be NULL. */
+int64_t tg_blinks_find(const tg_eyelid_stats *stats, const float *points, int64_t n, tg_blink *out,
+                       int64_t most, float *closure, float *lid);
+/* Points 36-47 of a lid position, in deviations, and a closure. */
+void tg_eyelid_points(const tg_eyelid_stats *stats, float lid, float closure,
+                      float out[TG_EYE_DIM]);
+/* Closure of a blink at a time after its onset: closing in a third, a short rest, opening. */
+float tg_blink_closure(double since, double length);
+
+/* ---- behaviour: head and blinks from what is heard ---------------------------------------------
+ *
+ * An autoregressive conditional flow (after MoGlow, Henter et al. 2020, and FACIAL, Zhang et al.
+ * 2021) draws, six times a second, the next control point of a cubic B-spline of head pose and lid
+ * position, and whether a blink begins: from the sound around it, the control points before it and
+ * noise. The spline makes motion smooth by construction; no windows are joined anywhere.
+ *
+ * Shape letters: N steps, I inputs of a step. */
+enum {
+    TG_STEP_FRAMES = 4,   /* frames between control points */
+    TG_HEARD_DIM = 6,     /* level, activity, voicing, pitch, activity of the last 1 s and 4 s */
+    TG_HEARD_FRAMES = 24, /* around a step at frame f: [f - 8, f + 16) */
+    TG_HEARD_BEFORE = 8,
+    TG_DRAWN_DIM = TG_POSE_DIM + 1, /* head and lid, in the person's deviations */
+    TG_PAST_STEPS = 4,              /* control points that a step sees */
+    TG_BEHAVIOUR_INPUTS = TG_HEARD_FRAMES / 2 * 4 + 2 + TG_DRAWN_DIM * (TG_PAST_STEPS + 2) + 3
+};
+
+typedef struct {
+    int hidden;   /* width of the two layers that look at the inputs, 128 */
+    int layers;   /* couplings of the flow, 4 */
+    int coupling; /* their width, 48 */
+} tg_behaviour_config;
+tg_behaviour_config tg_behaviour_defaults(void);
+/* Missing keys keep the defaults. TG_EMODEL when a value is out of range. */
+tg_status tg_behaviour_config_parse(tg_context *ctx, const tg_json *json, const char *name,
+                                    tg_behaviour_config *out);
+void tg_behaviour_config_write(const tg_behaviour_config *config, tg_json *object);
+
+typedef struct tg_behaviour tg_behaviour;
+tg_status tg_behaviour_create(tg_context *ctx, const tg_behaviour_config *config,
+                              tg_behaviour **out);
+void tg_behaviour_destroy(tg_behaviour **model);
+const tg_behaviour_config *tg_behaviour_config_of(const tg_behaviour *model);
+/* look.*, flow.*, blink.*; buffers scale.step [7] (deviation of a step), scale.blink [2] (blinks a
+ * minute and geometric mean of their seconds, of the training speakers), scale.input [I,2]. */
+tg_params *tg_behaviour_params(tg_behaviour *model);
+void tg_behaviour_init(tg_behaviour *model, uint64_t seed);
+
+/* What came before a step. */
+typedef struct {
+    float past[(TG_PAST_STEPS + 1) * TG_DRAWN_DIM]; /* control points, the newest last */
+    float slow[TG_DRAWN_DIM];                       /* their mean over some 8 s */
+    float since_blink;                              /* seconds since the last one began */
+} tg_behaviour_past;
+void tg_behaviour_advance(tg_behaviour_past *past, const float drawn[TG_DRAWN_DIM]);
+/* Inputs of one step: rows [TG_HEARD_FRAMES, TG_HEARD_DIM] around it. */
+void tg_behaviour_inputs(const tg_behaviour_past *past, const float *rows,
+                         float out[TG_BEHAVIOUR_INPUTS]);
+
+/* A batch of steps. */
+typedef struct {
+    int64_t count;
+    const float *inputs; /* [N,I] */
+    const float *step;   /* [N,7] next control point minus the last one */
+    const float *blink;  /* [N] 1 where a blink begins */
+    const float *length; /* [N] log of its seconds; 0 elsewhere */
+} tg_behaviour_batch;
+typedef struct {
+    tg_tensor *motion; /* negative log-likelihood of the steps, per number */
+    tg_tensor *blink;  /* cross entropy of blinks */
+    tg_tensor *length; /* negative log-likelihood of their lengths */
+} tg_behaviour_terms;
+tg_behaviour_terms tg_behaviour_loss(tg_tape *tape, tg_behaviour *model,
+                                     const tg_behaviour_batch *batch);
+/* One step drawn with noise z [7]: the change of the control point, the probability that a blink
+ * begins within the step, and mean and deviation of the log of its seconds. */
+typedef struct {
+    float step[TG_DRAWN_DIM], blink, length_mean, length_deviation;
+} tg_behaviour_draw;
+tg_status tg_behaviour_step(tg_tape *tape, tg_behaviour *model,
+                            const float inputs[TG_BEHAVIOUR_INPUTS], const float z[TG_DRAWN_DIM],
+                            tg_behaviour_draw *out);
+
+/* Control points [*n,7] of a uniform cubic B-spline that comes nearest to rows [frames,7]: point k
+ * stands at frame (k - 1) TG_STEP_FRAMES. stiffness > 0 weighs second differences of the points
+ * against the rows: 1e-5 decides only what the rows leave open, 0.03 keeps points from swinging
+ * where rows jump. *out by tg_free; false = out of memory. */
+bool tg_spline_fit(const float *rows, int64_t frames, double stiffness, float **out, int64_t *n);
+/* Value at `frame` from the four control points around it, [4,7], frame / TG_STEP_FRAMES + 0..3. */
+void tg_spline_value(const float *points, int64_t frame, float out[TG_DRAWN_DIM]);
+
+/* Motion of a clip in constant memory, frame by frame. */
+typedef struct {
+    uint64_t seed;
+    const char *clip_id;
+    float blink_rate;   /* factor on the probability of blinks, 1 */
+    float blink_length; /* factor on their seconds, 1 */
+    /* The next row of what is heard, 25 a second; *done at the end, whose last row then repeats. */
+    tg_status (*hear)(tg_context *ctx, void *user, float row[TG_HEARD_DIM], bool *done);
+    void *user;
+} tg_behaviour_sampling;
+typedef struct {
+    float pose[TG_POSE_DIM], lid; /* deviations of a person */
+    float closure;                /* 0 open, 1 closed */
+} tg_behaviour_frame;
+typedef struct tg_behaviour_stream tg_behaviour_stream;
+/* model is borrowed. TG_EINPUT when there is no row. */
+tg_status tg_behaviour_stream_open(tg_context *ctx, tg_behaviour *model,
+                                   const tg_behaviour_sampling *sampling,
+                                   tg_behaviour_stream **out);
+void tg_behaviour_stream_close(tg_behaviour_stream **stream);
+tg_status tg_behaviour_stream_next(tg_context *ctx, tg_behaviour_stream *stream,
+                                   tg_behaviour_frame *out);
+
 #ifdef __cplusplus
 }
 #endif
