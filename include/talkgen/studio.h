@@ -66,14 +66,18 @@ typedef struct {
     const char *actor_dir;  /* MakeHuman's data folder */
     const char *tables_dir; /* models/actor */
     double hours;           /* of speech, 0 < hours <= 1000 */
-    int speakers;           /* voices with a face each; <= 0 = 300 */
+    int speakers;           /* voices with a face each; <= 0 = 300, conversation 60 */
     uint64_t seed;
     bool heldout; /* voices and variants that ordinary corpora never use, for tests */
+    /* Takes of 30 to 75 s with pauses up to 8 s, in which faces listen: what talkgen train
+     * behaviour wants */
+    bool conversation;
 } tg_studio_corpus_options;
 
 /* Many voices with many faces: per clip NNNNN.flac (16 kHz mono, 6 to 20 s), NNNNN.npy (landmarks
- * [T,68,3] in head coordinates, dm, 25 fps) and NNNNN.json {"voice", "language", "speaker",
- * "seconds", "phones": [["AA", start_s, end_s], ...]}. A clip is a function of (seed, speakers,
+ * [T,68,3] in head coordinates, dm, 25 fps), NNNNN.pose.npy (head poses [T,4,4], camera-to-world)
+ * and NNNNN.json {"voice", "language", "speaker", "seconds", "phones": [["AA", start_s, end_s],
+ * ...]}. A clip is a function of (seed, speakers,
  * heldout, index), at any number of threads: an interrupted run goes on where it stopped, and more
  * hours extend a finished corpus. corpus.json {"clips", "planned", ...} counts the clips that are
  * there, so that training may begin while more are made. A directory of other options is TG_EUSAGE;

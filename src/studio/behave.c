@@ -5,6 +5,7 @@
  * head's pose can then learn the shoulders.
  */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "studio/performance.h"
@@ -18,6 +19,7 @@ void tg_style_default(tg_style *style) {
                         .brow = 0.5f,
                         .blink_s = 4.0f,
                         .smile = 0.0f,
+                        .calm = 1.0f,
                         .seed = 1};
     for (int v = 0; v < TG_MAX_VISEMES; v++)
         style->gain[v] = 1.0f;
@@ -37,6 +39,15 @@ void tg_style_random(uint64_t seed, tg_style *style) {
     for (int v = 0; v < TG_MAX_VISEMES; v++)
         style->gain[v] = 0.92f + 0.16f * tg_rng_uniform(&rng, 16 + (uint64_t)v);
     style->seed = seed;
+}
+
+void tg_style_conversation(uint64_t seed, tg_style *style) {
+    tg_rng rng = tg_rng_make(seed, "", "style.conversation");
+    style->calm = 0.25f + 0.3f * tg_rng_uniform(&rng, 0);
+    style->posture_deg = 0.8f + 1.0f * tg_rng_uniform(&rng, 1);
+    style->reply_s = 2.5f + 3.0f * tg_rng_uniform(&rng, 2);
+    style->blink_pause = 0.3f + 0.4f * tg_rng_uniform(&rng, 3);
+    style->blink_vary = 0.15f + 0.15f * tg_rng_uniform(&rng, 4);
 }
 
 /* ---- smooth chance -------------------------------------------------------------- */
@@ -98,16 +109,63 @@ static double lid(double t) {
     return t < 0.140 ? 1 : 1 - smooth_step((t - 0.140) / 0.150);
 }
 
+static void close_lids(const scene_of *s, double onset, double stretch) {
+    int64_t begin, end;
+    frame_range(s, onset, onset + 0.290 * stretch, &begin, &end);
+    for (int64_t i = begin; i < end; i++)
+        add_expression(s, i, "blink", lid((frame_time(i) - onset) / stretch));
+}
+
 static void blink(const scene_of *s) {
     tg_rng rng = tg_rng_make(s->style->seed, "", "blink");
     double total = frame_time(s->frames), t = 1.0 + tg_rng_uniform(&rng, 0);
     for (uint64_t k = 1; t < total; k++) {
-        int64_t begin, end;
-        frame_range(s, t, t + 0.290, &begin, &end);
-        for (int64_t i = begin; i < end; i++)
-            add_expression(s, i, "blink", lid(frame_time(i) - t));
+        close_lids(s, t, 1);
         /* Half to one and a half times the mean: 2 to 6 s for 4 s. */
         t += s->style->blink_s * (0.5 + tg_rng_uniform(&rng, k));
+    }
+}
+
+/* How many phones from `at` on are silence until `*end`; 0 when `at` is none or is not `least`
+ * long.
+ */
+static int silence_from(const tg_phones *phones, int at, double least, double *end) {
+    int n = 0;
+    for (;
+         at + n < phones->count && tg_phone_kind_of(phones->phone[at + n].name) == TG_PHONE_SILENCE;
+         n++)
+        *end = phones->phone[at + n].end;
+    return n > 0 && *end - phones->phone[at].start >= least ? n : 0;
+}
+
+/* Blinks of somebody who speaks and listens: by chance, rarer in silence, and where a phrase ends
+ * and the eyes move. */
+static void blink_with_speech(const scene_of *s, const tg_phones *phones) {
+    tg_rng rng = tg_rng_make(s->style->seed, "", "blink.pause");
+    double total = frame_time(s->frames), last = -1;
+    double next = s->style->blink_s * (0.1 + tg_rng_uniform(&rng, 0));
+    int at = 0;
+    for (uint64_t k = 1; at < phones->count || next < total; k++) {
+        double pause = INFINITY, end;
+        if (at < phones->count) /* the next pause, if it brings one */
+            pause = silence_from(phones, at, 0.25, &end) &&
+                            tg_rng_uniform(&rng, 8 * k) < s->style->blink_pause
+                        ? phones->phone[at].start - 0.10 + 0.25 * tg_rng_uniform(&rng, 8 * k + 1)
+                        : -INFINITY;
+        bool by_chance = next <= pause;
+        double t = by_chance ? next : pause;
+        if (!by_chance)
+            at++;
+        if (t > last + 0.45 && t < total) {
+            double stretch =
+                exp((double)s->style->blink_vary * (double)tg_rng_normal(&rng, 8 * k + 2));
+            close_lids(s, t, fmin(fmax(stretch, 0.55), 1.45));
+            last = t;
+        }
+        if (by_chance || (t > 0 && t + 0.8 > next))
+            next =
+                fmax(next, t) + s->style->blink_s * 1.2 *
+                                    (0.35 - 0.8 * log(1 - 0.95 * tg_rng_uniform(&rng, 8 * k + 3)));
     }
 }
 
@@ -129,7 +187,24 @@ static void look(const scene_of *s) {
     }
 }
 
-static void move_head(const scene_of *s) {
+/* Share of the head's movement at every frame: all while somebody speaks, style->calm in silence,
+ * changing within a second. */
+static double alive_at(const tg_style *style, const tg_phones *phones, double t) {
+    double speech = 0, weight = 0;
+    for (int k = -5; k <= 5; k++) {
+        double w = 6 - abs(k);
+        int at = 0;
+        while (at + 1 < phones->count && phones->phone[at].end <= t + 0.15 * k)
+            at++;
+        bool quiet =
+            phones->count == 0 || tg_phone_kind_of(phones->phone[at].name) == TG_PHONE_SILENCE;
+        speech += quiet ? 0 : w;
+        weight += w;
+    }
+    return (double)style->calm + (1 - (double)style->calm) * speech / weight;
+}
+
+static void move_head(const scene_of *s, const tg_phones *phones) {
     const tg_style *style = s->style;
     tg_rng yaw = tg_rng_make(style->seed, "", "head.yaw");
     tg_rng pitch = tg_rng_make(style->seed, "", "head.pitch");
@@ -139,6 +214,8 @@ static void move_head(const scene_of *s) {
     for (int64_t i = 0; i < s->frames; i++) {
         tg_face_state *f = &s->state[i];
         double t = frame_time(i), sd = style->head_deg;
+        if (style->calm < 1)
+            sd *= alive_at(style, phones, t);
         f->head_yaw += (float)(sd * (0.9 * drift(&yaw, t, 1.3) + 0.3 * drift(&yaw, t + 1e4, 0.5)));
         f->head_pitch +=
             (float)(sd * (0.5 * drift(&pitch, t, 1.3) + 0.2 * drift(&pitch, t + 1e4, 0.5)));
@@ -148,6 +225,56 @@ static void move_head(const scene_of *s) {
         f->head_shift[2] += (float)(0.015 * drift(&shift, t + 2e4, 1.8));
         f->shoulder_lift +=
             (float)(0.5 + 0.3 * sin(2 * M_PI * (t / 3.9 + 0.1 * drift(&breath, t, 4.0))));
+    }
+}
+
+/* One nod: down and up, and a smaller one behind it. */
+static void nod(const scene_of *s, double at, double deg, double half) {
+    int64_t begin, end;
+    frame_range(s, at - half, at + 4 * half, &begin, &end);
+    for (int64_t i = begin; i < end; i++) {
+        double t = frame_time(i) - at;
+        s->state[i].head_pitch +=
+            (float)(deg * (bump(t, half) + 0.55 * bump(t - 1.7 * half, half)));
+    }
+}
+
+/* Slow changes of posture; in silence nods and a tilt, and the head rises when speech begins. */
+static void converse(const scene_of *s, const tg_phones *phones) {
+    const tg_style *style = s->style;
+    tg_rng posture = tg_rng_make(style->seed, "", "posture");
+    tg_rng rng = tg_rng_make(style->seed, "", "listen");
+    for (int64_t i = 0; i < s->frames; i++) {
+        double t = frame_time(i), sd = style->posture_deg;
+        s->state[i].head_yaw += (float)(sd * drift(&posture, t, 4.5));
+        s->state[i].head_pitch += (float)(0.6 * sd * drift(&posture, t + 1e4, 5.5));
+        s->state[i].head_roll += (float)(0.6 * sd * drift(&posture, t + 2e4, 5));
+    }
+    double end = 0;
+    for (int p = 0, n; p<phones->count; p += n> 0 ? n : 1) {
+        n = silence_from(phones, p, 0.6, &end);
+        if (n == 0)
+            continue;
+        uint64_t k = 64 * (uint64_t)p;
+        double start = phones->phone[p].start, t = start + 0.4;
+        for (int j = 0; j < 24; j += 3) {
+            t += style->reply_s *
+                 (0.15 - 0.85 * log(1 - 0.97 * tg_rng_uniform(&rng, k + (uint64_t)j)));
+            if (t > end - 0.9)
+                break;
+            nod(s, t, 1.2 + 1.8 * tg_rng_uniform(&rng, k + (uint64_t)j + 1),
+                0.20 + 0.08 * tg_rng_uniform(&rng, k + (uint64_t)j + 2));
+        }
+        double tilt = 0.9 * style->posture_deg * tg_rng_normal(&rng, k + 30);
+        int64_t from, to;
+        frame_range(s, start, end + 0.7, &from, &to);
+        for (int64_t i = from; i < to && end - start > 1.5; i++)
+            s->state[i].head_roll += (float)(tilt * smooth_step((frame_time(i) - start) / 1.2) *
+                                             smooth_step((end + 0.7 - frame_time(i)) / 1.2));
+        double lift = 0.5 * style->nod_deg * tg_rng_uniform(&rng, k + 31);
+        frame_range(s, end - 0.45, end + 0.45, &from, &to);
+        for (int64_t i = from; i < to; i++)
+            s->state[i].head_pitch -= (float)(lift * bump(frame_time(i) - end, 0.45));
     }
 }
 
@@ -212,13 +339,18 @@ void tg_behave(const tg_actor *actor, const tg_phones *phones, const tg_style *s
                int64_t frames, tg_face_state *state) {
     const scene_of s = {.actor = actor, .style = style, .frames = frames, .state = state};
     rest_face(&s, phones);
-    move_head(&s);
+    move_head(&s, phones);
     stress(&s, phones);
+    if (style->posture_deg > 0)
+        converse(&s, phones);
     for (int64_t i = 0; i < frames; i++) {
         state[i].torso_yaw += 0.15f * state[i].head_yaw;
         state[i].torso_pitch += 0.08f * state[i].head_pitch;
         state[i].torso_roll += 0.15f * state[i].head_roll;
     }
     look(&s);
-    blink(&s);
+    if (style->blink_pause > 0)
+        blink_with_speech(&s, phones);
+    else
+        blink(&s);
 }

@@ -1,16 +1,18 @@
-/* The voice corpus: clips of many voices with many faces, landmarks only. A clip is a function of
- * (seed, clip index) alone, so clips can be made in any order and a broken run goes on where it
- * stopped: NNNNN.json is written last and marks a finished clip. */
+/* The voice corpus: clips of many voices with many faces, landmarks and head poses. A clip is a
+ * function of (seed, clip index) alone, so clips can be made in any order and a broken run goes on
+ * where it stopped: NNNNN.json is written last and marks a finished clip. */
 #include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "studio/cast.h"
+#include "studio/film.h"
 #include "talkgen/io.h"
 #include "talkgen/studio.h"
 
-enum { BATCH = 32, DEFAULT_SPEAKERS = 300 };
+/* Conversation: each speaker long enough, in a few hours, to know their manners. */
+enum { BATCH = 32, DEFAULT_SPEAKERS = 300, CONVERSATION_SPEAKERS = 60 };
 
 /* ---- one clip ------------------------------------------------------------------------ */
 
@@ -18,11 +20,12 @@ static float between(const tg_rng *rng, uint64_t index, float low, float high) {
     return low + (high - low) * tg_rng_uniform(rng, index);
 }
 
-static double planned_seconds(uint64_t seed, int clip) {
+static double planned_seconds(const tg_studio_corpus_options *options, int clip) {
     char id[32];
     snprintf(id, sizeof id, "clip %d", clip);
-    tg_rng rng = tg_rng_make(seed, id, "length");
-    return 6 + 9 * tg_rng_uniform(&rng, 0);
+    tg_rng rng = tg_rng_make(options->seed, id, "length");
+    double seconds = 6 + 9 * tg_rng_uniform(&rng, 0);
+    return options->conversation ? 5 * seconds : seconds;
 }
 
 typedef struct {
@@ -70,16 +73,43 @@ static tg_status write_landmarks(tg_context *ctx, const char *path, const tg_per
     return status;
 }
 
+/* Poses as a portrait camera sees them, [frames,4,4] camera-to-world. */
+static tg_status write_poses(tg_context *ctx, const char *path, const tg_person *person,
+                             const tg_face_state *state, int64_t frames) {
+    float anchor[3], head[12];
+    float(*c2w)[16] = tg_alloc((size_t)frames * sizeof *c2w);
+    if (!c2w)
+        return tg_fail(ctx, TG_ENOMEM, "%s: no memory for head poses", path);
+    tg_person_anchor(person, anchor);
+    const tg_film_camera camera = tg_film_portrait(anchor, 512, 512);
+    for (int64_t i = 0; i < frames; i++) {
+        tg_person_head_matrix(person, &state[i], head);
+        tg_film_head_camera(&camera, head, c2w[i]);
+    }
+    tg_status status = tg_npy_write(ctx, path, 3, (int64_t[]){frames, 4, 4}, c2w[0]);
+    tg_free(c2w);
+    return status;
+}
+
+/* Long takes whose pauses are long enough to listen in; how long differs from clip to clip. */
+static void converse(const tg_rng *rng, uint64_t seed, tg_read_options *read, tg_style *style) {
+    read->longest = 0;
+    read->first_pause = between(rng, 4, 0.3f, 4);
+    read->widest_pause = between(rng, 5, 0.9f, 8);
+    tg_style_conversation(seed, style);
+}
+
 static tg_status make_clip(tg_context *ctx, const corpus_job *job, int clip) {
     const tg_studio_corpus_options *options = job->options;
     int index = clip % options->speakers;
-    char path[3][1024], id[32];
-    static const char *const kinds[] = {"flac", "npy", "json"};
-    for (int k = 0; k < 3; k++)
+    enum { SOUND, LANDMARKS, POSES, CARD, FILES };
+    char path[FILES][1024], id[32];
+    static const char *const kinds[] = {"flac", "npy", "pose.npy", "json"};
+    for (int k = 0; k < FILES; k++)
         if (snprintf(path[k], sizeof path[k], "%s/%05d.%s", job->dir, clip, kinds[k]) >=
             (int)sizeof path[k])
             return tg_fail(ctx, TG_EUSAGE, "%s: path too long", job->dir);
-    if (tg_file_exists(path[2]))
+    if (tg_file_exists(path[CARD]))
         return TG_OK;
 
     tg_speaker who;
@@ -88,7 +118,7 @@ static tg_status make_clip(tg_context *ctx, const corpus_job *job, int clip) {
     snprintf(id, sizeof id, "clip %d", clip);
     tg_rng rng = tg_rng_make(options->seed, id, "reading");
     uint64_t seed = tg_hash_bytes(id, strlen(id), options->seed);
-    tg_read_options read = {.seconds = planned_seconds(options->seed, clip),
+    tg_read_options read = {.seconds = planned_seconds(options, clip),
                             .longest = 19.5,
                             .first_pause = between(&rng, 0, 0.25f, 0.7f),
                             .shortest_pause = 0.28,
@@ -102,17 +132,21 @@ static tg_status make_clip(tg_context *ctx, const corpus_job *job, int clip) {
     who.voice.tempo *= between(&rng, 1, 0.92f, 1.08f);
     who.voice.pitch *= between(&rng, 2, 0.94f, 1.06f);
     who.style.seed = seed;
+    if (options->conversation) /* manners are the speaker's */
+        converse(&rng, tg_hash_bytes(&index, sizeof index, options->seed), &read, &who.style);
     if (status == TG_OK)
         status = tg_cast_face(ctx, job->actor, &who, &person);
     if (status == TG_OK)
         status = tg_performance_record(ctx, job->actor, &who.voice, &read, &who.style, &take);
     if (status == TG_OK)
-        status = tg_audio_write(ctx, path[0], take->speech.samples, take->speech.count, 1,
+        status = tg_audio_write(ctx, path[SOUND], take->speech.samples, take->speech.count, 1,
                                 TG_STUDIO_RATE);
     if (status == TG_OK)
-        status = write_landmarks(ctx, path[1], person, take->state, take->frames);
+        status = write_landmarks(ctx, path[LANDMARKS], person, take->state, take->frames);
     if (status == TG_OK)
-        status = write_card(ctx, path[2], &who, index, &take->speech);
+        status = write_poses(ctx, path[POSES], person, take->state, take->frames);
+    if (status == TG_OK)
+        status = write_card(ctx, path[CARD], &who, index, &take->speech);
     tg_performance_destroy(&take);
     tg_person_destroy(&person);
     return status;
@@ -144,6 +178,7 @@ static tg_status write_index(tg_context *ctx, const char *path, const corpus_job
               tg_json_set_number(root, "speakers", job->options->speakers) &&
               tg_json_set_number(root, "seed", (double)job->options->seed) &&
               tg_json_set_bool(root, "heldout", job->options->heldout) &&
+              tg_json_set_bool(root, "conversation", job->options->conversation) &&
               tg_json_set_number(root, "sample_rate", TG_STUDIO_RATE) &&
               tg_json_set_number(root, "fps", TG_VIDEO_FPS);
     tg_status status =
@@ -162,15 +197,18 @@ static tg_status check_index(tg_context *ctx, const char *path, const corpus_job
     bool same =
         tg_json_number(tg_json_get(root, "seed"), -1) == (double)job->options->seed &&
         tg_json_number(tg_json_get(root, "speakers"), -1) == (double)job->options->speakers &&
-        tg_json_bool(tg_json_get(root, "heldout"), !job->options->heldout) == job->options->heldout;
+        tg_json_bool(tg_json_get(root, "heldout"), !job->options->heldout) ==
+            job->options->heldout &&
+        tg_json_bool(tg_json_get(root, "conversation"), false) == job->options->conversation;
     tg_json_destroy(&root);
     if (same)
         return TG_OK;
-    return tg_fail(ctx, TG_EUSAGE,
-                   "%s was made with another seed, number of speakers or choice of voices\n"
-                   "  expected: the options of that corpus, to go on with it\n"
-                   "  try: another directory",
-                   path);
+    return tg_fail(
+        ctx, TG_EUSAGE,
+        "%s was made with another seed, number of speakers, choice of voices or kind of talk\n"
+        "  expected: the options of that corpus, to go on with it\n"
+        "  try: another directory",
+        path);
 }
 
 static tg_status run_batches(tg_context *ctx, corpus_job *job, const char *index, int planned) {
@@ -195,7 +233,7 @@ tg_status tg_studio_corpus(tg_context *ctx, const char *dir,
                            const tg_studio_corpus_options *given) {
     tg_studio_corpus_options options = *given;
     if (options.speakers <= 0)
-        options.speakers = DEFAULT_SPEAKERS;
+        options.speakers = options.conversation ? CONVERSATION_SPEAKERS : DEFAULT_SPEAKERS;
     if (!(options.hours > 0 && options.hours <= 1000))
         return tg_fail(ctx, TG_EUSAGE,
                        "%g hours of corpus\n  expected: 0 < hours <= 1000\n"
@@ -203,7 +241,7 @@ tg_status tg_studio_corpus(tg_context *ctx, const char *dir,
                        options.hours);
     int planned = 0;
     for (double s = 0; s < options.hours * 3600; planned++)
-        s += planned_seconds(options.seed, planned);
+        s += planned_seconds(&options, planned);
 
     char index[1024];
     if (snprintf(index, sizeof index, "%s/corpus.json", dir) >= (int)sizeof index)

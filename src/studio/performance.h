@@ -124,11 +124,19 @@ typedef struct {
     float brow;                 /* liveliness of the brows, 0..1 */
     float blink_s;              /* mean time between blinks */
     float smile;                /* 0..0.4, held all the time */
+    float calm;                 /* share of the head's movement that stays in silence, 1 = all */
+    float posture_deg;          /* standard deviation of slow changes of posture */
+    float reply_s;              /* mean time between nods while listening, 0 = none */
+    float blink_pause;          /* chance that a pause begins with a blink */
+    float blink_vary;           /* deviation of the log of a blink's length */
     uint64_t seed;              /* of everything that moves by chance */
 } tg_style;
 
 void tg_style_default(tg_style *style);
 void tg_style_random(uint64_t seed, tg_style *style);
+/* Makes somebody who speaks and listens by turns of a style: the head follows speech, is calm and
+ * nods now and then in silence; blinks gather where phrases end. */
+void tg_style_conversation(uint64_t seed, tg_style *style);
 
 /* Adds the mouth's movement to state [frames]: blended viseme weights with complete closures. */
 tg_status tg_articulate(tg_context *ctx, const tg_actor *actor, const tg_phones *phones,

@@ -218,6 +218,49 @@ static void test_behaviour(void **state) {
     tg_performance_destroy(&p);
 }
 
+/* Who speaks and listens by turns: calmer in silence, now and then a nod there, lids that never
+ * meet twice at once; and without that style everything is as it was. */
+static void test_conversation(void **state) {
+    (void)state;
+    enum { FRAMES = 3000, TURN = 6 };
+    static tg_face_state talk[FRAMES], plain[FRAMES], again[FRAMES];
+    tg_phones phones = {0};
+    tg_style style;
+    for (int i = 0; i < FRAMES / TG_VIDEO_FPS; i += 2 * TURN) {
+        assert_true(tg_phones_add(&phones, "SIL", i, i + TURN));
+        for (int k = 0; k < 4 * TURN; k++)
+            assert_true(tg_phones_add(&phones, k % 2 ? "AA" : "M", i + TURN + 0.25 * k,
+                                      i + TURN + 0.25 * (k + 1)));
+    }
+    tg_style_default(&style);
+    style.seed = 4;
+    tg_behave(&tables, &phones, &style, FRAMES, plain);
+    style.calm = 1; /* what it is by default */
+    tg_behave(&tables, &phones, &style, FRAMES, again);
+    assert_memory_equal(plain, again, sizeof plain);
+    tg_style_conversation(5, &style);
+    assert_true(style.calm > 0 && style.calm < 1 && style.reply_s > 0);
+    tg_behave(&tables, &phones, &style, FRAMES, talk);
+    int lid = channel("eye-left-closure"), blinks = 0, nods = 0;
+    double turn[2] = {0};
+    for (int f = 1; f < FRAMES; f++) {
+        double in = fmod(frame_time(f), 2 * TURN);
+        double step = talk[f].head_yaw - talk[f - 1].head_yaw;
+        if (in > 1 && in < TURN - 1)
+            turn[0] += step * step;
+        if (in > TURN + 1 && in < 2 * TURN - 1)
+            turn[1] += step * step;
+        nods += in > 1 && in < TURN - 1 && talk[f].head_pitch - talk[f - 1].head_pitch > 0.25f;
+        assert_true(talk[f].channel[lid] <= 1.0f);
+        blinks += talk[f - 1].channel[lid] < 0.5f && talk[f].channel[lid] >= 0.5f;
+        assert_true(fabsf(talk[f].head_yaw) < 9 && fabsf(talk[f].head_pitch) < 12);
+    }
+    assert_true(turn[0] < 0.6 * turn[1]);
+    assert_true(nods > 5);
+    assert_true(blinks > 15 && blinks < 60); /* in 2 minutes */
+    tg_phones_free(&phones);
+}
+
 static void test_same_take(void **state) {
     (void)state;
     tg_performance *a = take("flite:rms", 10, 6), *b = take("flite:rms", 10, 6);
@@ -275,8 +318,9 @@ static void test_corpus(void **state) {
     assert_int_equal(remove("studio_corpus_1/00001.npy"), 0);
     if (make_corpus(1, "studio_corpus_1", 5, message) != TG_OK)
         fail_msg("%s", message);
-    static const char *const names[] = {"corpus.json", "00000.flac", "00000.npy", "00000.json",
-                                        "00001.flac",  "00001.npy",  "00001.json"};
+    static const char *const names[] = {"corpus.json", "00000.flac",    "00000.npy",
+                                        "00000.json",  "00001.flac",    "00001.npy",
+                                        "00001.json",  "00001.pose.npy"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         check_same_file(names[i]);
 
@@ -294,6 +338,12 @@ static void test_corpus(void **state) {
     assert_int_equal(lm.ndim, 3);
     assert_int_equal(lm.dim[0], llround((double)n / rate * TG_VIDEO_FPS));
     assert_int_equal(lm.dim[1], TG_LANDMARKS);
+    tg_npy pose;
+    assert_int_equal(tg_npy_read(ctx, "studio_corpus_0/00000.pose.npy", &pose), TG_OK);
+    assert_int_equal(pose.ndim, 3);
+    assert_int_equal(pose.dim[0], lm.dim[0]);
+    assert_true(pose.dim[1] == 4 && pose.dim[2] == 4);
+    tg_npy_free(&pose);
     tg_free(samples);
     tg_npy_free(&lm);
 
@@ -331,6 +381,7 @@ int main(void) {
         cmocka_unit_test(test_rate_limit),
         cmocka_unit_test(test_coarticulation),
         cmocka_unit_test(test_behaviour),
+        cmocka_unit_test(test_conversation),
         cmocka_unit_test(test_same_take),
         cmocka_unit_test(test_corpus),
     };
