@@ -29,9 +29,11 @@ extern "C" {
 
 /* ---- identity -------------------------------------------------------------------- */
 
-#define TG_IDENTITY_FORMAT "1"
-#define TG_VAE_META        "talkgen.vae" /* configuration of the shared motion model, JSON */
-#define TG_POSTNET_PITCH   "motion.postnet.pitch_embed.weight"
+#define TG_IDENTITY_FORMAT  "1"
+#define TG_VAE_META         "talkgen.vae"       /* configuration of the shared motion model, JSON */
+#define TG_BEHAVIOUR_META   "talkgen.behaviour" /* of the behaviour model, JSON */
+#define TG_BEHAVIOUR_PREFIX "motion.behaviour."
+#define TG_POSTNET_PITCH    "motion.postnet.pitch_embed.weight"
 
 typedef enum { TG_SYSTEM_GENEFACE, TG_SYSTEM_RADNERF, TG_SYSTEM_ADNERF } tg_system;
 const char *tg_system_name(tg_system system); /* "geneface", as in metadata talkgen.system */
@@ -130,9 +132,19 @@ tg_status tg_voice_write(tg_context *ctx, const char *path, tg_hubert *hubert, t
  * is mapped, so a model that shall train needs tg_params_own first. */
 tg_status tg_voice_open(tg_context *ctx, const char *path, tg_hubert **hubert, tg_vae **vae);
 
+/* The behaviour model of a file, from metadata and tensors above. TG_EMODEL when it has none. */
+tg_status tg_behaviour_open(tg_context *ctx, const tg_st *st, tg_behaviour **out);
+/* Metadata and tensors; false = no memory. */
+bool tg_behaviour_store(tg_st_writer *w, tg_behaviour *model, tg_dtype dtype);
+/* The voice file `voice` into the file `path` (which may be the same one) with another behaviour
+ * model, stored in float16; everything else stays to the last bit. */
+tg_status tg_voice_revise(tg_context *ctx, const char *voice, tg_behaviour *behaviour,
+                          const char *path);
+
 /* ---- motion of a clip -------------------------------------------------------------- */
 
-typedef enum { TG_EYES_REPLAY, TG_EYES_STILL, TG_EYES_MODEL } tg_eyes_mode;
+/* Points 36-47: as recorded, open, as the motion model has them, or by the behaviour model. */
+typedef enum { TG_EYES_REPLAY, TG_EYES_STILL, TG_EYES_MODEL, TG_EYES_AUTO } tg_eyes_mode;
 
 typedef struct {
     const char *audio; /* the speech; with features only the sound */
@@ -145,10 +157,11 @@ typedef struct {
     float temperature;
     const char *latent; /* .npy [T/4,16] instead of seeded noise, or NULL */
     tg_eyes_mode eyes;
-    bool raw;        /* without postnet */
-    float clamp_std; /* limit in deviations, INFINITY = none; 0 = as the identity says */
-    float smooth;    /* share of the frame before, below 1; 0 = as the identity says, < 0 = none */
-    float lle;       /* 0 to 1: how far points 0-47 are drawn into the recording's own motion */
+    float blink_gain; /* TG_EYES_AUTO: factor on how often they close; 0 = 1, < 0 = never */
+    bool raw;         /* without postnet */
+    float clamp_std;  /* limit in deviations, INFINITY = none; 0 = as the identity says */
+    float smooth;     /* share of the frame before, below 1; 0 = as the identity says, < 0 = none */
+    float lle;        /* 0 to 1: how far points 0-47 are drawn into the recording's own motion */
 } tg_motion_options;
 
 /* Landmarks of a clip, frame by frame, in constant memory. */
@@ -179,14 +192,34 @@ void tg_transforms_free(tg_transforms *transforms);
 
 enum { TG_MAX_SMOOTH = 101 }; /* frames of a moving average */
 
-/* spec: "replay" (recorded poses, forward and backward), "still", "orbit" or a file whose last pose
- * holds when it is short: .npy [T,4,4] or a transforms_*.json. smooth: frames that recorded poses
- * are averaged over, odd; 0 = as the identity says. */
+/* What head and blinks are made from. */
+typedef struct {
+    const char *audio;
+    double start_s, duration_s;
+    uint64_t seed;
+    const char *clip_id;
+    float pose_gain, blink_gain; /* factors; 0 = 1, < 0 = none */
+} tg_behaviour_options;
+
+typedef struct {
+    /* "replay" (recorded poses, forward and backward), "auto" (made from the speech by the voice
+     * file's behaviour model, in this person's manner and range), "still", "orbit" or a file whose
+     * last pose holds when it is short: .npy [T,4,4] or a transforms_*.json */
+    const char *spec;
+    int smooth; /* frames that recorded poses are averaged over, odd; 0 = as the identity says */
+    tg_behaviour_options behaviour; /* for "auto" */
+} tg_pose_options;
 typedef struct tg_pose_source tg_pose_source;
-tg_status tg_pose_source_open(tg_context *ctx, const tg_identity *identity, const char *spec,
-                              int smooth, tg_pose_source **out);
+tg_status tg_pose_source_open(tg_context *ctx, const tg_identity *identity,
+                              const tg_pose_options *options, tg_pose_source **out);
 void tg_pose_source_close(tg_pose_source **source);
-void tg_pose_source_at(const tg_pose_source *source, int64_t frame, float c2w[16]);
+/* Any frame; made poses are cheap only when asked for in order. */
+tg_status tg_pose_source_at(tg_context *ctx, tg_pose_source *source, int64_t frame, float c2w[16]);
+/* Whether options without audio are usable with this person. */
+tg_status tg_pose_check(tg_context *ctx, const tg_identity *identity,
+                        const tg_pose_options *options);
+/* The same of eyes. */
+tg_status tg_eyes_check(tg_context *ctx, const tg_identity *identity, tg_eyes_mode eyes);
 
 /* ---- synthesis ---------------------------------------------------------------------------- */
 
@@ -196,9 +229,10 @@ typedef struct {
     const char *output;
     int width, height; /* 0 = as recorded; the aspect of the recording */
     const char *pose;
+    float pose_gain; /* pose "auto": factor on the head's movement; 0 = 1, < 0 = none */
     /* "dataset", a picture, "#rrggbb", or "transparent": a PNG sequence with straight alpha */
     const char *background;
-    int pose_smooth;     /* as tg_pose_source_open */
+    int pose_smooth;     /* as tg_pose_options */
     float eye_area;      /* eye control: percent of the picture; < 0 = as recorded, else 0.25 */
     int eye_smooth;      /* frames that recorded areas are averaged over, odd; 0 = 1 */
     tg_march_rule march; /* grid renderer */
@@ -211,8 +245,11 @@ typedef struct {
      * frames are those of the whole. */
     bool part;
     int64_t first, end;
-    const char *job;         /* what the output says of itself: 32 hex digits, NULL = nothing */
-    uint64_t seed;           /* the same; tg_synthesize fills it in */
+    const char *job; /* what the output says of itself: 32 hex digits, NULL = nothing */
+    uint64_t seed;   /* the same, and of "auto"; these four tg_synthesize fills in */
+    const char *clip_id;
+    tg_eyes_mode eyes; /* TG_EYES_AUTO drives the eye control of a person who has one */
+    float blink_gain;
     tg_sink_ready_fn *ready; /* as tg_sink_options has it */
     void *ready_user;
     const char *tmp_dir; /* the same */

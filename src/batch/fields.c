@@ -123,7 +123,7 @@ bool tg_clip_set(tg_clip *clip, const tg_field *f) {
             tg_clip_problem(clip, f->column, "%s: the identity is named twice", key);
         return take_text(clip, f, &clip->identity, "the path of an identity");
     } else if (strcmp(key, "pose") == 0) {
-        return take_text(clip, f, &clip->pose, "replay, still, orbit or a file");
+        return take_text(clip, f, &clip->pose, "replay, auto, still, orbit or a file");
     } else if (strcmp(key, "background") == 0) {
         if (f->text && strcmp(f->text, "transparent") == 0)
             tg_clip_problem(clip, f->column, "background: expected dataset, a picture or #rrggbb");

@@ -37,6 +37,11 @@ static tg_status describe(tg_context *ctx, tg_job *job, const char *out) {
              is_file_background(p->background) ? "file" : p->background, (double)p->eye_area,
              p->eye_smooth, (int)p->march, p->crf,
              tg_context_precision(ctx) == TG_INT16 ? " precision=int16" : "");
+    /* Said only where it decides something, so that older jobs stay what they were. */
+    size_t n = strlen(job->params_text);
+    if (strcmp(p->pose, "auto") == 0 || m->eyes == TG_EYES_AUTO)
+        snprintf(job->params_text + n, sizeof job->params_text - n,
+                 " pose_gain=%.9g blink_gain=%.9g", (double)p->pose_gain, (double)m->blink_gain);
     return tg_md5_bytes(ctx, job->params_text, strlen(job->params_text), job->params);
 }
 

@@ -126,16 +126,17 @@ static tg_status check_options(tg_context *ctx, const tg_batch_options *o, bool 
 static tg_status prepare(tg_runner *r) {
     const tg_batch_options *o = r->o;
     tg_model model = {0};
-    tg_pose_source *poses = NULL;
     tg_status s = check_options(r->ctx, o, r->stream != NULL);
     if (s == TG_OK && !(r->models = tg_models_create(o->encoder)))
         s = tg_fail(r->ctx, TG_ENOMEM, "out of memory for a batch");
     if (s == TG_OK && o->identity)
         s = tg_models_get(r->ctx, r->models, o->identity, &model);
     if (s == TG_OK && model.identity)
-        s = tg_pose_source_open(r->ctx, model.identity, o->synth.portrait.pose,
-                                o->synth.portrait.pose_smooth, &poses);
-    tg_pose_source_close(&poses);
+        s = tg_pose_check(r->ctx, model.identity,
+                          &(tg_pose_options){.spec = o->synth.portrait.pose,
+                                             .smooth = o->synth.portrait.pose_smooth});
+    if (s == TG_OK && model.identity)
+        s = tg_eyes_check(r->ctx, model.identity, o->synth.motion.eyes);
     r->sum.clips = clips_of(o, r->clips);
     r->threads = o->threads > 0 ? o->threads : tg_cpu_count();
     size_t each = model.identity ? tg_job_memory(model.identity, o->synth.portrait.width,

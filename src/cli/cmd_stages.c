@@ -91,10 +91,11 @@ static tg_status write_poses(tg_context *ctx, const tg_identity *person, const c
                              int64_t frames) {
     tg_pose_source *poses = NULL;
     float *rows = tg_alloc((size_t)frames * 16 * sizeof *rows);
-    tg_status s = rows ? tg_pose_source_open(ctx, person, args->pose, args->pose_smooth, &poses)
+    const tg_pose_options pose = cli_pose_options(args);
+    tg_status s = rows ? tg_pose_source_open(ctx, person, &pose, &poses)
                        : tg_fail(ctx, TG_ENOMEM, "out of memory for %lld poses", (long long)frames);
     for (int64_t i = 0; s == TG_OK && i < frames; i++)
-        tg_pose_source_at(poses, i, rows + 16 * i);
+        s = tg_pose_source_at(ctx, poses, i, rows + 16 * i);
     if (s == TG_OK)
         s = tg_npy_write(ctx, args->pose_out, 3, (int64_t[]){frames, 4, 4}, rows);
     tg_pose_source_close(&poses);

@@ -66,7 +66,8 @@ tg_status cmd_studio(tg_context *ctx, const cli_args *args) {
                                   .tables_dir = o.tables_dir,
                                   .hours = args->hours,
                                   .seed = args->seed,
-                                  .heldout = args->heldout_voices};
+                                  .heldout = args->heldout_voices,
+                                  .conversation = args->conversation};
     return tg_studio_corpus(ctx, args->output, &c);
 }
 #else

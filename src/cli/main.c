@@ -11,9 +11,12 @@
 
 #define SHARED "threads cpu-level progress overwrite"
 #define SAMPLE                                                                                     \
-    "seed clip-id temperature latent eyes clamp-std smooth lle encoder precision start duration"
+    "seed clip-id temperature latent blink eyes blink-gain clamp-std smooth lle encoder "          \
+    "precision "                                                                                   \
+    "start duration"
 #define LOOK                                                                                       \
-    "size fps pose pose-smooth background crf pose-out eye-area eye-smooth march torso-features"
+    "size fps pose pose-gain pose-smooth background crf pose-out eye-area eye-smooth march "       \
+    "torso-features"
 
 static const cli_command commands[] = {
     {"synth", "--audio FILE --identity FILE -o OUT",
@@ -27,10 +30,11 @@ static const cli_command commands[] = {
      "skipped while audio, models and options stay the same. Several runs may share DIR. The seed "
      "of a clip depends on --seed and its id. 'talkgen help manifest' has the lines.",
      "manifest identity encoder out-dir tmp-dir shard jobs retries max-failures job-timeout grace "
-     "rerun "
-     "limit skip-bad-lines dry-run report events size fps pose pose-smooth background crf eye-area "
-     "precision "
-     "eye-smooth march seed temperature eyes clamp-std smooth lle " SHARED,
+     "rerun limit skip-bad-lines dry-run report events size fps pose pose-gain pose-smooth "
+     "background "
+     "crf eye-area precision eye-smooth march seed temperature blink eyes blink-gain clamp-std "
+     "smooth "
+     "lle " SHARED,
      0, cmd_batch},
     {"concat", "PART... --audio FILE -o OUT", "join the parts that --frames A:B made",
      "Pictures are not encoded again; the sound is encoded once, here. --start and --duration as "
@@ -50,18 +54,21 @@ static const cli_command commands[] = {
      "Writes float32 [frames,68,3]: absolute points in head coordinates, 1 = 1 dm, blinks "
      "included; for an identity of landmark space idexp, displacements from a mean face nobody "
      "has.",
-     "audio features identity output raw pose pose-smooth pose-out " SAMPLE " " SHARED, 0,
+     "audio features identity output raw pose pose-gain pose-smooth pose-out " SAMPLE " " SHARED, 0,
      cmd_motion},
     {"render", "--motion FILE.npy | --features FILE.npy --identity FILE -o OUT",
      "landmarks to video, or to frames.npy",
      "--audio adds the sound. OUT ending in .npy gets float32 [frames,height,width,3] in [0,1].",
-     "motion features audio identity output tmp-dir frames start duration " LOOK " " SHARED, 0,
-     cmd_render},
-    {"train", "speech|motion|postnet|head|torso|all|check|report|assemble [options]",
+     "motion features audio identity output tmp-dir frames precision start duration seed "
+     "clip-id " LOOK " " SHARED,
+     0, cmd_render},
+    {"train", "speech|motion|behaviour|postnet|head|torso|all|check|report|assemble [options]",
      "train a stage; resumes by itself",
      "speech   --corpus DIR [--heldout DIR] --work DIR            the speech encoder\n"
      "motion   --corpus DIR --voice FILE --work DIR -o VOICE      sync expert and many-speaker "
      "motion model\n"
+     "behaviour --corpus DIR [--heldout DIR] --work DIR [--voice FILE -o VOICE]   head and blinks "
+     "from speech, into a voice file\n"
      "postnet  --data DIR --corpus DIR --voice FILE --work DIR    adapts the motion to one person\n"
      "head     --data DIR --work DIR                              the head's radiance field\n"
      "torso    --data DIR --work DIR                              the torso's field\n"
@@ -91,15 +98,16 @@ static const cli_command commands[] = {
      "film    -o DIR     a person's recording in the layout of the RAD-NeRF family\n"
      "clip    -o OUT     a video of the actor speaking\n"
      "still   -o OUT.png one picture, --viseme NAME\n"
-     "corpus  -o DIR     many speakers: sound, phones, landmarks",
-     "actor character output size seconds frames hours speaker viseme heldout-voices seed " SHARED,
+     "corpus  -o DIR     many speakers: sound, phones, landmarks, head poses",
+     "actor character output size seconds frames hours speaker viseme heldout-voices conversation "
+     "seed " SHARED,
      1, cmd_studio},
     {"info", "FILE", "what is inside a checkpoint",
      "--check reads all of a file that states a hash (talkgen convert hubert) and compares: exit 4 "
      "when "
      "it is another one.",
      "json check", 1, cmd_info},
-    {"eval", "person|psnr|march|lipsync|lips [options]", "measure",
+    {"eval", "person|psnr|march|lipsync|lips|behaviour [options]", "measure",
      "person   --identity FILE --data DIR [--phones P.json] [--sync FILE]   all of a person: "
      "pictures as\n"
      "         psnr, and the motion made from the recording's sound: error against the truth at "
@@ -113,9 +121,12 @@ static const cli_command commands[] = {
      "control\n"
      "march    --identity FILE --motion L.npy   the grid renderer fast against exhaustive\n"
      "lipsync  --motion L.npy --phones P.json --audio A.wav [more triples as arguments]\n"
-     "lips     --data DIR --video V.mp4 --motion L.npy --pose P.npy   lips read from the picture",
-     "identity encoder data motion phones sync audio video pose pose-smooth size march frames seed "
-     "json threads cpu-level progress",
+     "lips     --data DIR --video V.mp4 --motion L.npy --pose P.npy   lips read from the picture\n"
+     "behaviour --voice FILE --heldout DIR   --pose auto and --blink auto against the corpus' "
+     "truth",
+     "identity encoder voice heldout data motion phones sync audio video pose pose-smooth size "
+     "march "
+     "frames seed json threads cpu-level progress",
      16, cmd_eval},
     {"bench", "[options]", "how fast this machine is, and what share of that the program reaches",
      "ceiling/   what the processor reaches in loops that do nothing else: the shares are of "

@@ -36,14 +36,21 @@ static const option table[] = {
     {"latent", 0, TEXT, AT(latent), 0, 0, "FILE.npy",
      "draws of the prior [T/4,16] instead of seeded ones"},
     {"motion", 0, TEXT, AT(motion), 0, 0, "FILE.npy", "landmarks [T,68,3]"},
-    {"pose", 0, TEXT, AT(pose), 0, 0, "replay|still|orbit|FILE",
-     "head pose: the identity's own recording, its first pose, a slow circle, .npy [T,4,4] "
-     "camera-to-world, or a transforms_*.json"},
+    {"pose", 0, TEXT, AT(pose), 0, 0, "replay|auto|still|orbit|FILE",
+     "head pose: the identity's own recording, made from the speech, its first pose, a slow "
+     "circle, "
+     ".npy [T,4,4] camera-to-world, or a transforms_*.json"},
+    {"pose-gain", 0, REAL, AT(pose_gain), 0, 3, "X",
+     "how much the head moves with --pose auto; it stays where the recording was"},
     {"pose-smooth", 0, COUNT, AT(pose_smooth), 0, 101, "N",
      "frames that recorded poses are averaged over; 0 = 7 for geneface, 1 for the others"},
     {"pose-out", 0, TEXT, AT(pose_out), 0, 0, "FILE.npy", "also write the head poses [T,4,4]"},
-    {"eyes", 0, TEXT, AT(eyes), 0, 0, "replay|still|model",
-     "blinks: from the identity's recording, open, or as the motion model predicts"},
+    {"blink", 0, TEXT, AT(eyes), 0, 0, "replay|auto|still|model",
+     "blinks: from the identity's recording, made from the speech, none, or as the motion model "
+     "predicts"},
+    {"eyes", 0, TEXT, AT(eyes), 0, 0, "replay|auto|still|model", "older name of --blink"},
+    {"blink-gain", 0, REAL, AT(blink_gain), 0, 5, "X",
+     "factor on how often the eyes close with --blink auto"},
     {"eye-area", 0, REAL, AT(eye_area), 0, 0.5, "X",
      "eye control of RAD-NeRF: area of both eyes in percent of the picture, instead of the "
      "recorded one"},
@@ -122,6 +129,8 @@ static const option table[] = {
     {"viseme", 0, TEXT, AT(viseme), 0, 0, "NAME", "still picture of a viseme or expression"},
     {"heldout-voices", 0, FLAG, AT(heldout_voices), 0, 0, NULL,
      "voices that ordinary corpora never use"},
+    {"conversation", 0, FLAG, AT(conversation), 0, 0, NULL,
+     "long takes with pauses in which the face listens, for train behaviour"},
     {"seconds", 0, SECONDS, AT(seconds), 0, 0, "TIME", "length of the recording"},
     {"hours", 0, REAL, AT(hours), 0, 1000, "X", "size of the corpus"},
     {"frames", 0, FRAMES, AT(frames), 0, 0, "N|A:B",
@@ -168,6 +177,7 @@ void cli_defaults(cli_args *args) {
     args->march = "fast";
     args->precision = "float32";
     args->eye_area = -1;
+    args->pose_gain = args->blink_gain = 1;
     args->fps = 25;
     args->seed = 42;
     args->clip_id = "";

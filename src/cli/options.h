@@ -20,11 +20,12 @@ typedef struct cli_args {
     double temperature;
     double clamp_std, smooth; /* -1 = not given */
     double lle;
+    double pose_gain, blink_gain;
     int crf;
     int threads; /* 0 = all processors */
     const char *cpu_level, *precision, *progress;
     const char *tmp_dir;
-    bool overwrite, json, help, raw, heldout_voices;
+    bool overwrite, json, help, raw, heldout_voices, conversation;
     /* train */
     const char *data, *corpus, *heldout, *voice, *init, *work;
     double time_s; /* 0 = the stage's default */

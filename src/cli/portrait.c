@@ -5,6 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Options of systems count 0 as not given. */
+static float cli_gain(double x) {
+    return x > 0 ? (float)x : -1;
+}
+
 tg_status cli_motion_options(tg_context *ctx, const cli_args *args, tg_motion_options *out) {
     *out = (tg_motion_options){.audio = args->audio,
                                .features = args->features,
@@ -14,6 +19,7 @@ tg_status cli_motion_options(tg_context *ctx, const cli_args *args, tg_motion_op
                                .clip_id = args->clip_id,
                                .temperature = (float)args->temperature,
                                .latent = args->latent,
+                               .blink_gain = cli_gain(args->blink_gain),
                                .raw = args->raw,
                                .lle = (float)args->lle};
     if (args->clamp_std >= 0)
@@ -26,12 +32,26 @@ tg_status cli_motion_options(tg_context *ctx, const cli_args *args, tg_motion_op
         out->eyes = TG_EYES_STILL;
     else if (strcmp(args->eyes, "model") == 0)
         out->eyes = TG_EYES_MODEL;
+    else if (strcmp(args->eyes, "auto") == 0)
+        out->eyes = TG_EYES_AUTO;
     else
-        return tg_fail(
-            ctx, TG_EUSAGE,
-            "--eyes '%s' is not known\n  expected: replay, still or model\n  try: --eyes replay",
-            args->eyes);
+        return tg_fail(ctx, TG_EUSAGE,
+                       "--blink '%s' is not known\n  expected: replay, auto, still or model\n"
+                       "  try: --blink replay",
+                       args->eyes);
     return TG_OK;
+}
+
+tg_pose_options cli_pose_options(const cli_args *args) {
+    return (tg_pose_options){.spec = args->pose,
+                             .smooth = args->pose_smooth,
+                             .behaviour = {.audio = args->audio,
+                                           .start_s = args->start_s,
+                                           .duration_s = args->duration_s,
+                                           .seed = args->seed,
+                                           .clip_id = args->clip_id,
+                                           .pose_gain = cli_gain(args->pose_gain),
+                                           .blink_gain = cli_gain(args->blink_gain)}};
 }
 
 tg_status cli_portrait_options(tg_context *ctx, const cli_args *args, tg_portrait_options *out) {
@@ -39,6 +59,9 @@ tg_status cli_portrait_options(tg_context *ctx, const cli_args *args, tg_portrai
                                  .width = args->width,
                                  .height = args->height,
                                  .pose = args->pose,
+                                 .pose_gain = cli_gain(args->pose_gain),
+                                 .seed = args->seed,
+                                 .clip_id = args->clip_id,
                                  .background = args->background,
                                  .crf = args->crf,
                                  .overwrite = args->overwrite,

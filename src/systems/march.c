@@ -65,7 +65,8 @@ static tg_status pair_open(tg_context *ctx, const tg_identity *id, tg_motion_sou
         s = tg_renderer_create(ctx, id->nerf, &r, &p->renderer[k]);
     }
     if (s == TG_OK)
-        s = tg_pose_source_open(ctx, id, o->pose, o->pose_smooth, &p->poses);
+        s = tg_pose_source_open(ctx, id, &(tg_pose_options){o->pose, o->pose_smooth, {0}},
+                                &p->poses);
     if (s == TG_OK)
         s = tg_condition_of_landmarks(ctx, id, motion, &p->condition);
     return s;
@@ -130,7 +131,9 @@ tg_status tg_compare_march(tg_context *ctx, const tg_identity *identity, tg_moti
         if (s != TG_OK || i < at * total / count)
             continue;
         difference here = {0, 0};
-        tg_pose_source_at(p.poses, i, c2w);
+        s = tg_pose_source_at(ctx, p.poses, i, c2w);
+        if (s != TG_OK)
+            break;
         s = compare_frame(ctx, &p, pixels, windows, c2w, &here, &all, out);
         head.sum += here.sum;
         head.count += here.count;

@@ -1,6 +1,6 @@
 /* Landmarks of a clip, frame by frame: from audio or features through the networks, or from a file.
  */
-#include "talkgen/systems.h"
+#include "systems/behaviour_source.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -30,6 +30,7 @@ struct tg_motion_source {
     int64_t pulled_count, pulled_next;
 
     tg_eyes_mode eyes;
+    tg_behaviour_source *made; /* with TG_EYES_AUTO */
     tg_motion_ema ema;
     float clamp_std, smooth, lle;
 };
@@ -121,9 +122,16 @@ tg_status tg_motion_source_open(tg_context *ctx, const tg_identity *identity,
     if (!s)
         return tg_fail(ctx, TG_ENOMEM, "out of memory for the motion of a clip");
     s->id = identity;
-    s->eyes = identity->eyes ? options->eyes
-                             : (options->eyes == TG_EYES_STILL ? TG_EYES_STILL : TG_EYES_MODEL);
+    s->eyes = options->eyes == TG_EYES_REPLAY && !identity->eyes ? TG_EYES_MODEL : options->eyes;
     tg_status status = read_limits(ctx, s, options);
+    const tg_behaviour_options behaviour = {.audio = options->audio,
+                                            .start_s = options->start_s,
+                                            .duration_s = options->duration_s,
+                                            .seed = options->seed,
+                                            .clip_id = options->clip_id,
+                                            .blink_gain = options->blink_gain};
+    if (status == TG_OK && s->eyes == TG_EYES_AUTO)
+        status = tg_behaviour_source_open(ctx, identity, TG_BEHAVE_EYES, &behaviour, &s->made);
     if (status == TG_OK)
         status = options->features ? open_features(ctx, s, options) : open_audio(ctx, s, options);
     tg_motion_sampling sampling = {options->seed, options->clip_id, options->temperature, NULL, 0};
@@ -171,6 +179,7 @@ void tg_motion_source_close(tg_motion_source **source) {
         return;
     tg_motion_source *s = *source;
     tg_motion_stream_close(&s->stream);
+    tg_behaviour_source_close(&s->made);
     tg_features_close(&s->features);
     tg_f0_close(&s->f0);
     tg_wave16k_close(&s->wave);
@@ -283,5 +292,7 @@ tg_status tg_motion_source_next(tg_context *ctx, tg_motion_source *s,
         memcpy(eyes, id->stats.mean + 3 * EYE_FIRST, EYE_POINTS * 3 * sizeof *eyes);
     for (int k = 0; k < TG_MOTION_DIM; k++)
         landmarks[k] = id->lm_mean[k] + x[k] / 10;
-    return TG_OK;
+    if (s->eyes == TG_EYES_AUTO)
+        status = tg_behaviour_source_eyes(ctx, s->made, landmarks + 3 * EYE_FIRST);
+    return status;
 }

@@ -2,10 +2,12 @@
 #include "systems/portrait.h"
 
 #include "systems/background.h"
+#include "systems/behaviour_source.h"
 #include "systems/frames.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const float EYES_OPEN = 0.25f; /* percent of the picture, RAD-NeRF's usual value */
@@ -14,6 +16,8 @@ typedef struct {
     tg_condition *condition, *torso; /* torso: hears for itself, or NULL */
     tg_painter *painter;
     tg_pose_source *poses;
+    tg_behaviour_source *eyes;  /* who closes them, or NULL */
+    float open_area, shut_area; /* of the eyes, when they do */
     tg_frames *frames;
     uint8_t *background;
     float *pose_rows;   /* all poses, for pose_out */
@@ -25,6 +29,7 @@ static void portrait_close(portrait *p) {
     tg_frames_close(&p->frames);
     tg_painter_close(&p->painter);
     tg_pose_source_close(&p->poses);
+    tg_behaviour_source_close(&p->eyes);
     tg_condition_close(&p->torso);
     tg_free(p->background);
     tg_free(p->pose_rows);
@@ -81,6 +86,27 @@ static tg_status open_torso(tg_context *ctx, const tg_identity *id, const char *
     return TG_OK;
 }
 
+static int ascending(const void *a, const void *b) {
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* Who closes the eyes of a person with eye control, and what open and shut are. */
+static tg_status open_eyes(tg_context *ctx, const tg_identity *id, const tg_portrait_options *o,
+                           const tg_behaviour_options *behaviour, portrait *p) {
+    if (o->eyes != TG_EYES_AUTO || !id->eye_area || o->eye_area >= 0)
+        return TG_OK;
+    float *sorted = tg_alloc((size_t)id->poses * sizeof *sorted);
+    if (!sorted)
+        return tg_fail(ctx, TG_ENOMEM, "out of memory for %lld eyes", (long long)id->poses);
+    memcpy(sorted, id->eye_area, (size_t)id->poses * sizeof *sorted);
+    qsort(sorted, (size_t)id->poses, sizeof *sorted, ascending);
+    p->open_area = sorted[id->poses / 2];
+    p->shut_area = sorted[id->poses / 500];
+    tg_free(sorted);
+    return tg_behaviour_source_open(ctx, id, 0, behaviour, &p->eyes);
+}
+
 static tg_status check_smooth(tg_context *ctx, const tg_portrait_options *o) {
     if (o->eye_smooth >= 0 && o->eye_smooth <= TG_MAX_SMOOTH && o->eye_smooth % 2 == 1)
         return TG_OK;
@@ -127,6 +153,15 @@ static tg_status portrait_open(tg_context *ctx, const tg_identity *id, int64_t c
                                const tg_portrait_options *o, const char *audio, double start_s,
                                double duration_s, portrait *p) {
     tg_painter_options size = {.march = o->march};
+    const tg_pose_options pose = {o->pose,
+                                  o->pose_smooth,
+                                  {.audio = audio,
+                                   .start_s = start_s,
+                                   .duration_s = duration_s,
+                                   .seed = o->seed,
+                                   .clip_id = o->clip_id,
+                                   .pose_gain = o->pose_gain,
+                                   .blink_gain = o->blink_gain}};
     tg_status s = tg_portrait_camera(ctx, id, o, &size);
     if (s == TG_OK)
         s = check_smooth(ctx, o);
@@ -141,7 +176,9 @@ static tg_status portrait_open(tg_context *ctx, const tg_identity *id, int64_t c
     if (s == TG_OK)
         s = make_background(ctx, id, o->background, &size, p);
     if (s == TG_OK)
-        s = tg_pose_source_open(ctx, id, o->pose, o->pose_smooth, &p->poses);
+        s = tg_pose_source_open(ctx, id, &pose, &p->poses);
+    if (s == TG_OK)
+        s = open_eyes(ctx, id, o, &pose.behaviour, p);
     size.background = p->background;
     tg_frames_options f = {.path = o->output,
                            .width = size.width,
@@ -183,6 +220,16 @@ static float eye_area(const tg_identity *id, const tg_portrait_options *o, int64
     return (float)(sum / (double)n);
 }
 
+/* The same of a frame, and closed where a blink is made. */
+static tg_status control_eyes(tg_context *ctx, const tg_identity *id, const tg_portrait_options *o,
+                              portrait *p, int64_t frame, float *area) {
+    *area = p->eyes ? p->open_area : eye_area(id, o, frame);
+    float closure = 0;
+    tg_status s = p->eyes ? tg_behaviour_source_closure(ctx, p->eyes, &closure) : TG_OK;
+    *area += closure * (p->shut_area - p->open_area);
+    return s;
+}
+
 static tg_status render_frames(tg_context *ctx, const tg_identity *id, const tg_portrait_options *o,
                                portrait *p, tg_synth_report *report) {
     const int64_t count = p->end - p->first;
@@ -196,19 +243,22 @@ static tg_status render_frames(tg_context *ctx, const tg_identity *id, const tg_
             s = tg_condition_next(ctx, p->torso, &torso);
         if (s == TG_OK)
             s = tg_cancelled(ctx);
+        float c2w[16], eyes = 0;
+        if (s == TG_OK)
+            s = control_eyes(ctx, id, o, p, i, &eyes);
+        if (s == TG_OK && i >= p->first)
+            s = tg_pose_source_at(ctx, p->poses, i, c2w);
         if (s != TG_OK)
             break;
         if (i < p->first) { /* heard, as what follows depends on it */
             report->motion_s += tg_now_s() - began;
             continue;
         }
-        float c2w[16];
-        tg_pose_source_at(p->poses, i, c2w);
         if (p->pose_rows)
             memcpy(p->pose_rows + 16 * (i - p->first), c2w, sizeof c2w);
         const double heard = tg_now_s();
         tg_picture picture = tg_frames_next(p->frames);
-        s = tg_painter_frame(ctx, p->painter, windows, torso, eye_area(id, o, i), c2w, &picture);
+        s = tg_painter_frame(ctx, p->painter, windows, torso, eyes, c2w, &picture);
         const double painted = tg_now_s();
         if (s == TG_OK)
             s = tg_frames_put(ctx, p->frames);

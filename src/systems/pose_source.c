@@ -1,17 +1,24 @@
-/* Where the head is: the identity's recording, one pose, a slow circle, or a file. */
-#include "talkgen/systems.h"
+/* Where the head is: the identity's recording, what the behaviour model makes of the speech, one
+ * pose, a slow circle, or a file. */
+#include "systems/behaviour_source.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct tg_pose_source {
-    enum { REPLAY, STILL, ORBIT, FILE_POSES } kind;
+    enum { REPLAY, AUTO, STILL, ORBIT, FILE_POSES } kind;
     int64_t poses;
     const float *pose; /* [poses,4,4] */
     float *smoothed;   /* owned, when the identity's own smoothing is not wanted */
     tg_npy npy;
     tg_transforms transforms;
+    /* AUTO */
+    const tg_identity *id;
+    tg_behaviour_options options;
+    tg_behaviour_source *made;
+    int64_t next;   /* frame it gives next */
+    float last[16]; /* what it gave for the frame before */
 };
 
 static bool ends_in(const char *path, const char *end) {
@@ -62,36 +69,62 @@ static tg_status recorded(tg_context *ctx, const tg_identity *id, int smooth, tg
     return TG_OK;
 }
 
-tg_status tg_pose_source_open(tg_context *ctx, const tg_identity *identity, const char *spec,
-                              int smooth, tg_pose_source **out) {
-    static const char *const kinds[] = {"replay", "still", "orbit"};
+/* Which kind a spec is; TG_EUSAGE for none. */
+static tg_status kind_of(tg_context *ctx, const char *spec, tg_pose_source *s) {
+    static const char *const kinds[] = {"replay", "auto", "still", "orbit"};
+    s->kind = REPLAY;
+    while (s->kind < FILE_POSES && strcmp(spec, kinds[s->kind]) != 0)
+        s->kind++;
+    if (s->kind != FILE_POSES || strchr(spec, '.') || strchr(spec, '/'))
+        return TG_OK;
+    return tg_fail(ctx, TG_EUSAGE,
+                   "--pose '%s' is not known\n"
+                   "  expected: replay, auto, still, orbit, a .npy file [T,4,4] or a "
+                   "transforms_*.json\n  try: --pose replay",
+                   spec);
+}
+
+tg_status tg_pose_source_open(tg_context *ctx, const tg_identity *identity,
+                              const tg_pose_options *options, tg_pose_source **out) {
     *out = NULL;
     tg_pose_source *s = calloc(1, sizeof *s);
     if (!s)
         return tg_fail(ctx, TG_ENOMEM, "out of memory for head poses");
-    s->kind = REPLAY;
-    while (s->kind < FILE_POSES && strcmp(spec, kinds[s->kind]) != 0)
-        s->kind++;
-    tg_status status;
-    if (s->kind != FILE_POSES)
-        status = recorded(ctx, identity, smooth, s);
-    else if (strchr(spec, '.') || strchr(spec, '/'))
-        status = read_file(ctx, spec, s);
-    else
-        status = tg_fail(ctx, TG_EUSAGE,
-                         "--pose '%s' is not known\n"
-                         "  expected: replay, still, orbit, a .npy file [T,4,4] or a "
-                         "transforms_*.json\n  try: --pose replay",
-                         spec);
+    s->id = identity;
+    s->options = options->behaviour;
+    tg_status status = kind_of(ctx, options->spec, s);
+    if (status == TG_OK && s->kind == FILE_POSES)
+        status = read_file(ctx, options->spec, s);
+    else if (status == TG_OK && s->kind == AUTO)
+        status = tg_behaviour_source_open(ctx, identity, TG_BEHAVE_HEAD, &s->options, &s->made);
+    else if (status == TG_OK)
+        status = recorded(ctx, identity, options->smooth, s);
     if (status != TG_OK)
         tg_pose_source_close(&s);
     *out = s;
     return status;
 }
 
+tg_status tg_pose_check(tg_context *ctx, const tg_identity *identity,
+                        const tg_pose_options *options) {
+    tg_pose_source *poses = NULL;
+    tg_status s = strcmp(options->spec, "auto") == 0
+                      ? tg_behaviour_check(ctx, identity, TG_BEHAVE_HEAD)
+                      : tg_pose_source_open(ctx, identity, options, &poses);
+    tg_pose_source_close(&poses);
+    return s;
+}
+
+tg_status tg_eyes_check(tg_context *ctx, const tg_identity *identity, tg_eyes_mode eyes) {
+    if (eyes != TG_EYES_AUTO)
+        return TG_OK;
+    return tg_behaviour_check(ctx, identity, tg_identity_hears(identity) ? 0 : TG_BEHAVE_EYES);
+}
+
 void tg_pose_source_close(tg_pose_source **source) {
     if (!source || !*source)
         return;
+    tg_behaviour_source_close(&(*source)->made);
     tg_npy_free(&(*source)->npy);
     tg_transforms_free(&(*source)->transforms);
     tg_free((*source)->smoothed);
@@ -114,9 +147,27 @@ static void orbit(const float start[16], int64_t frame, float c2w[16]) {
                                      r[3 * i + 2] * start[8 + j]);
 }
 
-void tg_pose_source_at(const tg_pose_source *s, int64_t frame, float c2w[16]) {
+/* Made poses come one after the other: forward to the frame, from the beginning if it is over. */
+static tg_status make(tg_context *ctx, tg_pose_source *s, int64_t frame, float c2w[16]) {
+    tg_status status = TG_OK;
+    if (frame < s->next - 1) {
+        tg_behaviour_source_close(&s->made);
+        s->next = 0;
+        status = tg_behaviour_source_open(ctx, s->id, TG_BEHAVE_HEAD, &s->options, &s->made);
+    }
+    while (status == TG_OK && s->next <= frame) {
+        status = tg_behaviour_source_pose(ctx, s->made, s->last);
+        s->next += status == TG_OK;
+    }
+    memcpy(c2w, s->last, sizeof s->last);
+    return status;
+}
+
+tg_status tg_pose_source_at(tg_context *ctx, tg_pose_source *s, int64_t frame, float c2w[16]) {
     const float *pose = s->pose;
     switch (s->kind) {
+    case AUTO:
+        return make(ctx, s, frame, c2w);
     case REPLAY:
         pose += 16 * tg_mirror_index(frame, s->poses);
         break;
@@ -125,9 +176,10 @@ void tg_pose_source_at(const tg_pose_source *s, int64_t frame, float c2w[16]) {
         break;
     case ORBIT:
         orbit(pose, frame, c2w);
-        return;
+        return TG_OK;
     case STILL:
         break;
     }
     memcpy(c2w, pose, 16 * sizeof *c2w);
+    return TG_OK;
 }

@@ -27,6 +27,9 @@ tg_status tg_synthesize(tg_context *ctx, const tg_identity *identity,
     double began = tg_now_s();
     tg_synth_options o = *options;
     o.portrait.seed = o.motion.seed;
+    o.portrait.clip_id = o.motion.clip_id;
+    o.portrait.eyes = o.motion.eyes;
+    o.portrait.blink_gain = o.motion.blink_gain;
     tg_status s = systems[identity->system].synthesize(ctx, identity, &o, report);
     report->wall_s = tg_now_s() - began;
     return s;

@@ -23,6 +23,9 @@ bool tg_voice_add_vae(tg_st_writer *w, tg_vae *vae, tg_dtype dtype);
 tg_status tg_voice_for(tg_context *ctx, const tg_st *file, const tg_json *config,
                        const char *encoder, char *voice_path, size_t size, tg_hubert **hubert,
                        tg_vae **vae);
+/* The behaviour model of an open person: the identity's own, else the voice file's. TG_EMODEL when
+ * there is none. */
+tg_status tg_voice_behaviour(tg_context *ctx, const tg_identity *id, tg_behaviour **out);
 /* The voice of `parts` into the identity `path` that is being written: named in `config`, or its
  * tensors in `w`, which refer to *voice: to be closed when the file is written. */
 tg_status tg_voice_attach(tg_context *ctx, const char *path, const tg_identity_parts *parts,

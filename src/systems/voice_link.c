@@ -69,7 +69,9 @@ static bool embed(tg_st_writer *w, const tg_st *voice, const char *prefix, const
     bool ok = !text || tg_st_add_meta(w, key, text);
     for (int i = 0; ok && text && i < tg_st_count(voice); i++) {
         const tg_st_tensor *t = tg_st_at(voice, i);
-        if (strncmp(t->name, prefix, strlen(prefix)) == 0)
+        bool behaviour = strncmp(t->name, TG_BEHAVIOUR_PREFIX, strlen(TG_BEHAVIOUR_PREFIX)) == 0;
+        if (strncmp(t->name, prefix, strlen(prefix)) == 0 &&
+            behaviour == (strcmp(key, TG_BEHAVIOUR_META) == 0))
             ok = tg_st_add_view(w, t->name, t->dtype, t->ndim, t->dim, t->data);
     }
     return ok;
@@ -92,6 +94,7 @@ tg_status tg_voice_attach(tg_context *ctx, const char *path, const tg_identity_p
                        "  try: another encoder",
                        parts->voice_path, TG_HUBERT_META);
     bool ok = embed(w, *voice, TG_SPEECH_PREFIX, TG_HUBERT_META) &&
+              embed(w, *voice, TG_BEHAVIOUR_PREFIX, TG_BEHAVIOUR_META) &&
               (parts->vae || embed(w, *voice, TG_MOTION_PREFIX, TG_VAE_META));
     return ok ? TG_OK : tg_fail(ctx, TG_ENOMEM, "%s: out of memory", path);
 }
@@ -166,5 +169,24 @@ tg_status tg_voice_for(tg_context *ctx, const tg_st *file, const tg_json *config
         if (vae)
             tg_vae_destroy(vae);
     }
+    return s;
+}
+
+tg_status tg_voice_behaviour(tg_context *ctx, const tg_identity *id, tg_behaviour **out) {
+    *out = NULL;
+    char path[PATH_MAX];
+    tg_st *voice = NULL;
+    tg_status s = TG_OK;
+    if (tg_st_meta(id->file, TG_BEHAVIOUR_META))
+        voice = tg_st_share(id->file);
+    else if (id->voice_path[0]) /* opened with the person, and found to be the right one */
+        s = tg_st_open(ctx, id->voice_path, &voice);
+    else if (tg_st_meta(id->file, TG_HUBERT_META))
+        voice = tg_st_share(id->file);
+    else
+        s = open_named(ctx, id->file, id->config, path, sizeof path, &voice);
+    if (s == TG_OK)
+        s = tg_behaviour_open(ctx, voice, out);
+    tg_st_close(&voice);
     return s;
 }

@@ -24,10 +24,17 @@ static int close_person(void **state) {
 
 static void pose_of(const char *spec, int64_t frame, float c2w[16]) {
     tg_pose_source *poses;
-    assert_ok(tg_pose_source_open(ctx, id, spec, 0, &poses));
-    tg_pose_source_at(poses, frame, c2w);
+    assert_ok(tg_pose_source_open(ctx, id, &(tg_pose_options){.spec = spec}, &poses));
+    assert_ok(tg_pose_source_at(ctx, poses, frame, c2w));
     tg_pose_source_close(&poses);
     assert_null(poses);
+}
+
+static tg_status refused(const char *spec) {
+    tg_pose_source *poses;
+    tg_status s = tg_pose_source_open(ctx, id, &(tg_pose_options){.spec = spec}, &poses);
+    assert_null(poses);
+    return s;
 }
 
 static void poses_replay(void **state) {
@@ -83,16 +90,14 @@ static void poses_file(void **state) {
     pose_of(path, 99, c2w); /* the last one holds */
     assert_memory_equal(c2w, file + 16, sizeof c2w);
 
-    tg_pose_source *poses;
-    assert_int_equal(tg_pose_source_open(ctx, id, "nowhere", 0, &poses), TG_EUSAGE);
-    assert_null(poses);
+    assert_int_equal(refused("nowhere"), TG_EUSAGE);
     assert_message("nowhere");
-    assert_int_equal(tg_pose_source_open(ctx, id, in_folder("none.npy"), 0, &poses), TG_EINPUT);
+    assert_int_equal(refused(in_folder("none.npy")), TG_EINPUT);
     assert_ok(tg_npy_write(ctx, path, 2, (int64_t[]){2, 16}, file));
-    assert_int_equal(tg_pose_source_open(ctx, id, path, 0, &poses), TG_EINPUT);
+    assert_int_equal(refused(path), TG_EINPUT);
     file[5] = NAN;
     assert_ok(tg_npy_write(ctx, path, 3, (int64_t[]){2, 4, 4}, file));
-    assert_int_equal(tg_pose_source_open(ctx, id, path, 0, &poses), TG_EINPUT);
+    assert_int_equal(refused(path), TG_EINPUT);
     assert_message("head poses");
 }
 
