@@ -338,6 +338,51 @@ tg_status tg_train_postnet(tg_context *ctx, const tg_train_postnet_options *opti
 
 /* ==== end of motion ================================================================== */
 
+/* ==== behaviour ===================================================================== */
+
+/* Head pose and blinks from how something is said: the autoregressive flow of motion.h, on a corpus
+ * with head poses and long pauses (talkgen studio corpus --conversation), and a person's recording
+ * if there is one. The averaged weights of the check with the smallest held-out loss are kept. */
+typedef struct {
+    const char *corpus, *held_out; /* held_out NULL = checks on the training data */
+    const char *dataset;           /* a person's recording beside the corpus, NULL = none */
+    const char *state;             /* directory for state, log and result; made if absent */
+    double time_s;                 /* training time of all runs together */
+    int64_t steps;       /* 0 = as many as the time allows; otherwise the schedule ends here */
+    double save_every_s; /* 0 = 60 */
+    uint64_t seed;
+} tg_train_behaviour_options;
+typedef struct {
+    int64_t steps, best_step;
+    double time_s, hours; /* hours: of the corpus */
+    double motion;        /* held-out negative log-likelihood per number, steps in deviations */
+    char model[1024]; /* safetensors, tensors "motion.behaviour.", metadata "talkgen.behaviour" */
+} tg_train_behaviour_result;
+/* TG_ESTOPPED or TG_EINTR when cancelled: the state is saved, call again to go on. */
+tg_status tg_train_behaviour(tg_context *ctx, const tg_train_behaviour_options *options,
+                             tg_train_behaviour_result *result);
+
+/* How heads and lids of a corpus move, or a model's for the same sound. Speaking and silent: where
+ * the mean activity of 1 s is above 0.6, below 0.15. */
+typedef struct {
+    double speed_speaking, speed_silent; /* degrees per second, RMS of the head's rotation */
+    double range[3];    /* degrees between percentiles 2.5 and 97.5: nod, turn, tilt */
+    double energy_corr; /* of the log of the speed over 0.6 s with the activity over 1 s */
+    double blinks_speaking, blinks_silent; /* a minute */
+    double blink_s, blink_sd;              /* seconds: mean and deviation of their length */
+    double repeat;      /* largest |autocorrelation| of the turn at lags of 10 s to 2 min */
+    double border_jerk; /* RMS third difference across every 256th frame over that elsewhere */
+} tg_behaviour_figures;
+typedef struct {
+    double seconds;
+    tg_behaviour_figures truth, made;
+} tg_behaviour_score;
+/* voice: a voice file or the result of tg_train_behaviour. */
+tg_status tg_eval_behaviour(tg_context *ctx, const char *voice, const char *corpus, uint64_t seed,
+                            tg_behaviour_score *out);
+
+/* ==== end of behaviour =============================================================== */
+
 /* ==== lip-sync score ================================================================ */
 
 /* Articulatory lip-sync score of landmarks against the phones of a recording. The gap is the mean

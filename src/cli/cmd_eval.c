@@ -1,4 +1,5 @@
 /* talkgen eval: picture measures on held-out frames, the lip-sync score. */
+#include "cli/behaviour.h"
 #include "cli/commands.h"
 #include "cli/eval_person.h"
 #include "cli/portrait.h"
@@ -160,11 +161,13 @@ tg_status cmd_eval(tg_context *ctx, const cli_args *args) {
         return eval_lips(ctx, args);
     if (strcmp(what, "march") == 0)
         return eval_march(ctx, args);
+    if (strcmp(what, "behaviour") == 0)
+        return cli_eval_behaviour(ctx, args);
     bool person = strcmp(what, "person") == 0;
     if (!person && strcmp(what, "psnr") != 0)
         return tg_fail(ctx, TG_EUSAGE,
                        "eval '%s' is not known\n"
-                       "  expected: person, psnr, march, lipsync or lips\n"
+                       "  expected: person, psnr, march, lipsync, lips or behaviour\n"
                        "  try: talkgen help eval",
                        what);
     tg_portrait_options options;

@@ -1,4 +1,5 @@
 /* talkgen train: the stages, one by one or all that a person needs. */
+#include "cli/behaviour.h"
 #include "cli/commands.h"
 #include "cli/recording.h"
 #include "cli/train_person.h"
@@ -173,6 +174,8 @@ tg_status cmd_train(tg_context *ctx, const cli_args *args) {
         return train_speech(ctx, args);
     if (strcmp(stage, "motion") == 0)
         return train_motion(ctx, args);
+    if (strcmp(stage, "behaviour") == 0)
+        return cli_train_behaviour(ctx, args);
     if (strcmp(stage, "assemble") == 0)
         return assemble(ctx, args);
     if (strcmp(stage, "postnet") == 0) {
@@ -187,9 +190,9 @@ tg_status cmd_train(tg_context *ctx, const cli_args *args) {
         tg_train_torso_result r;
         return train_torso(ctx, args, args->work, args->init, budget(args, TORSO_S), &r);
     }
-    return tg_fail(
-        ctx, TG_EUSAGE,
-        "train '%s' is not known\n  expected: speech, motion, postnet, head, torso, all, "
-        "check or assemble\n  try: talkgen help train",
-        stage);
+    return tg_fail(ctx, TG_EUSAGE,
+                   "train '%s' is not known\n  expected: speech, motion, behaviour, postnet, head, "
+                   "torso, all, "
+                   "check, report or assemble\n  try: talkgen help train",
+                   stage);
 }
