@@ -221,6 +221,9 @@ cp good.jsonl jobs.jsonl
 answers() {
     cat events.txt 2>/dev/null | grep -c '"event":"job_[df]'
 }
+more_answers() { # than so many
+    [ "$(answers)" -gt "$1" ]
+}
 mkfifo lines
 rm -f events.txt
 "$talkgen" batch --manifest - -i "$person" --out-dir piped $small --events events.txt --progress never <lines >out.txt 2>err.txt &
@@ -229,11 +232,7 @@ exec 9>lines
 for line in '{"id": "c0", "audio": "a0.wav"}' '{"id": "c1", "audio": }' '{"id": "c2", "audio": "a2.wav"}'; do
     before=$(answers)
     echo "$line" >&9
-    for _ in $(seq 200); do
-        [ "$(answers)" -gt "$before" ] && break
-        sleep 0.05
-    done
-    [ "$(answers)" -gt "$before" ] || tell "a line of a pipe was not answered: $line"
+    wait_for 60 more_answers "$before" || tell "a line of a pipe was not answered: $line"
 done
 exec 9>&-
 wait $pid
@@ -273,10 +272,7 @@ for signal in TERM USR1 INT; do
     "$talkgen" batch --manifest long.jsonl -i "$person" --out-dir stopped --grace 0.2s --progress never \
         --events events.txt >out.txt 2>err.txt &
     pid=$!
-    for _ in $(seq 200); do
-        find stopped -name '*.part' 2>/dev/null | grep -q . && break
-        sleep 0.05
-    done
+    wait_for 60 writing_in stopped
     kill -$signal $pid
     wait $pid
     equal $? "$([ $signal = INT ] && echo 130 || echo 75)" "exit code after SIG$signal"
@@ -287,10 +283,7 @@ rm -f events.txt
 head -n 1 long.jsonl >jobs.jsonl
 "$talkgen" batch --manifest jobs.jsonl -i "$person" --out-dir graced $small --grace 60s --progress never --events events.txt >out.txt 2>err.txt &
 pid=$!
-for _ in $(seq 200); do
-    grep -q job_start events.txt 2>/dev/null && break
-    sleep 0.02
-done
+wait_for 60 says events.txt job_start
 kill -TERM $pid
 wait $pid
 equal $? 75 "exit code after a graceful end"

@@ -26,13 +26,10 @@ writing=0
 for round in $(seq $rounds); do
     "$talkgen" batch --manifest jobs.jsonl -i "$person" --out-dir killed --progress never $small >out.txt 2>err.txt &
     pid=$!
-    for _ in $(seq 200); do # it loads, and looks at what is complete
-        find killed -name '*.part' 2>/dev/null | grep -q . && break
-        sleep 0.05
-    done
+    wait_for 10 writing_in killed # it loads, and looks at what is complete
     sleep "$(random $most | awk '{ printf "%.3f", $1 / 1000 }')"
     kill -STOP $pid 2>/dev/null || break
-    find killed -name '*.part' 2>/dev/null | grep -q . && writing=$((writing + 1))
+    writing_in killed && writing=$((writing + 1))
     kill -KILL $pid
     wait $pid 2>/dev/null
     kills=$((kills + 1))
@@ -59,18 +56,11 @@ ffmpeg -nostdin -loglevel error -y -i "$speech" -t 8 long.wav
 echo '{"id": "long", "audio": "long.wav"}' >one.jsonl
 "$talkgen" batch --manifest one.jsonl -i "$person" --out-dir heir --progress never >out.txt 2>err.txt &
 pid=$!
-for _ in $(seq 200); do
-    find heir -name '*.part' 2>/dev/null | grep -q . && break
-    sleep 0.05
-done
+wait_for 60 writing_in heir
 kill -STOP $pid
 "$talkgen" batch --manifest one.jsonl -i "$person" --out-dir heir --progress never $small >out2.txt 2>err2.txt &
 second=$!
-for _ in $(seq 200); do
-    grep -q 'another run is at' err2.txt && break
-    sleep 0.05
-done
-grep -q 'another run is at' err2.txt || tell "a run that waits does not say so: $(cat err2.txt)"
+wait_for 60 says err2.txt 'another run is at' || tell "a run that waits does not say so: $(cat err2.txt)"
 kill -KILL $pid
 wait $pid 2>/dev/null
 wait $second || tell "the run that waited: $(cat err2.txt)"

@@ -93,10 +93,7 @@ TMPDIR=no/such expect 5 "no/such" bench --only kernel/sh
 # ---- Ctrl-C
 TMPDIR=tmp "$talkgen" bench --only stage/render,job --identity "$person" --progress json >out.txt 2>err.txt &
 pid=$!
-for _ in $(seq 600); do
-    grep -q render err.txt && break
-    sleep 0.1
-done
+wait_for 60 says err.txt render
 kill -INT $pid
 wait $pid
 got=$?

@@ -172,10 +172,7 @@ for signal in INT TERM; do
     : >$signal.txt
     "$talkgen" --audio "$speech" --identity "$person" -o killed.mp4 --progress json 2>$signal.txt &
     pid=$!
-    for _ in $(seq 600); do
-        grep -q render $signal.txt && break
-        sleep 0.1
-    done
+    wait_for 60 says $signal.txt render
     ls -A | grep -q killed || tell "nothing was being written"
     kill -$signal $pid
     wait $pid

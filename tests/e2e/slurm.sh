@@ -70,6 +70,9 @@ daemon() { # NAME COMMAND...
     "$@" >"$log" 2>&1 &
     pids="$pids $!"
 }
+both_idle() {
+    [ "$(sinfo -h -t idle -o %D 2>/dev/null)" = 2 ]
+}
 up() {
     mkdir -m 755 "$cluster/munge" "$cluster/state"
     (umask 077 && head -c 128 /dev/urandom >"$cluster/munge/key")
@@ -79,11 +82,7 @@ up() {
     daemon slurmctld slurmctld -D
     daemon slurmd-n1 slurmd -D -N n1
     daemon slurmd-n2 slurmd -D -N n2
-    for _ in $(seq 300); do
-        [ "$(sinfo -h -t idle -o %D 2>/dev/null)" = 2 ] && return 0
-        sleep 0.1
-    done
-    return 1
+    wait_for 30 both_idle
 }
 up || {
     tail -n 3 "$cluster"/*.out

@@ -41,10 +41,7 @@ hashes two/report.jsonl | cmp -s - want.txt || tell "clips beside each other hav
 "$talkgen" batch --manifest jobs.jsonl -i "$person" --out-dir stopped $small --jobs 2 -t 2 --grace 0.01 \
     --events stopped.jsonl >out.txt 2>err.txt &
 pid=$!
-for _ in $(seq 600); do
-    grep -q job_start stopped.jsonl 2>/dev/null && break
-    sleep 0.02
-done
+wait_for 60 says stopped.jsonl job_start
 kill -TERM $pid
 wait $pid
 got=$?

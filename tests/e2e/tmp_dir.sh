@@ -59,10 +59,10 @@ absent no.mp4 no
 sed 's/a.wav/long.wav/' jobs.jsonl >long.jsonl
 "$talkgen" batch --manifest long.jsonl --out-dir k -i "$person" --progress never --tmp-dir "$other" >out.txt 2>err.txt &
 pid=$!
-for _ in $(seq 600); do
-    find "/proc/$pid/fd" -lname "$other/*" 2>/dev/null | grep -q . && break
-    sleep 0.05
-done
+has_open() { # PROCESS FOLDER: a file in it
+    find "/proc/$1/fd" -lname "$2/*" 2>/dev/null | grep -q .
+}
+wait_for 60 has_open $pid "$other" || tell "nothing grows in the temporary folder"
 kill -KILL $pid
 wait $pid 2>/dev/null
 nothing_in "$other"
