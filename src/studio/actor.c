@@ -37,14 +37,14 @@ static tg_status make_path(tg_context *ctx, char *path, const char *format, ...)
     va_end(args);
     return size < MAX_PATH ? TG_OK
                            : tg_fail(ctx, TG_EINPUT,
-                                     "%.64s...: path too long\n  expected at most %d bytes\n"
+                                     "%.64s...: path too long\n  expected: at most %d bytes\n"
                                      "  try: a shorter directory name",
                                      path, MAX_PATH - 1);
 }
 
 static tg_status damaged(tg_context *ctx, const char *path, const char *what) {
     return tg_fail(ctx, TG_EINPUT,
-                   "%s: %s\n  expected a table as shipped with talkgen\n"
+                   "%s: %s\n  expected: a table as shipped with talkgen\n"
                    "  try: restore the file from the talkgen distribution",
                    path, what);
 }
@@ -322,7 +322,7 @@ static tg_status load_base(tg_context *ctx, tg_actor *actor, const char *tables_
     }
     if (status == TG_OK && actor->base.vertices != TG_BASE_VERTICES) {
         status = tg_fail(ctx, TG_EINPUT,
-                         "%s: %d vertices\n  expected %d, the MakeHuman base mesh hm08\n"
+                         "%s: %d vertices\n  expected: %d, the MakeHuman base mesh hm08\n"
                          "  try: the data folder of makehumancommunity/makehuman, version 1.2",
                          path, actor->base.vertices, TG_BASE_VERTICES);
     }

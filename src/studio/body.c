@@ -38,7 +38,7 @@ static tg_status wear(tailor *t, int *index, const char *format, const char *nam
     int total = snprintf(path, sizeof path, "%s/%s", t->actor->data_dir, file);
     if (size >= (int)sizeof file || total >= (int)sizeof path) {
         return tg_fail(t->ctx, TG_EINPUT,
-                       "%.64s...: path too long\n  expected at most 4095 bytes\n"
+                       "%.64s...: path too long\n  expected: at most 4095 bytes\n"
                        "  try: a shorter directory name",
                        path);
     }
@@ -108,7 +108,7 @@ static tg_status choose_skin(tailor *t) {
     return t->skin_faces ? TG_OK
                          : tg_fail(t->ctx, TG_EINPUT,
                                    "base.obj: no visible face in group \"body\"\n"
-                                   "  expected the MakeHuman base mesh hm08\n"
+                                   "  expected: the MakeHuman base mesh hm08\n"
                                    "  try: fetch the file again");
 }
 
@@ -158,7 +158,7 @@ static tg_status number_controls(tailor *t) {
         if (body->piece[i].proxy.mesh.vertices > MAX_CONTROLS - body->controls) {
             return tg_fail(t->ctx, TG_EINPUT,
                            "hair and cloth of \"%s\" have too many vertices\n"
-                           "  expected at most %d control points in one person\n"
+                           "  expected: at most %d control points in one person\n"
                            "  try: other hair or cloth",
                            t->recipe->name, MAX_CONTROLS);
         }

@@ -42,7 +42,7 @@ static tg_status read_tie(tg_context *ctx, const tg_json *v, tie_shape *tie) {
     return good ? TG_OK
                 : tg_fail(ctx, TG_EINPUT,
                           "cloth_regions.json: a tie is not readable\n"
-                          "  expected below, soft and 2..8 pairs [y, width]\n"
+                          "  expected: below, soft and 2..8 pairs [y, width]\n"
                           "  try: restore the file from the talkgen distribution");
 }
 

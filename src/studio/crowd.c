@@ -23,7 +23,7 @@ static tg_status add(kitchen *k, const char *name, float weight) {
     if (target < 0 || k->out->ingredients == TG_MAX_INGREDIENTS) {
         return tg_fail(k->ctx, TG_EINPUT,
                        "crowd.json: target \"%s\" is unknown, or there are too many\n"
-                       "  expected targets below data/targets, at most %d in one person\n"
+                       "  expected: targets below data/targets, at most %d in one person\n"
                        "  try: restore the file from the talkgen distribution",
                        name ? name : "", TG_MAX_INGREDIENTS);
     }
@@ -146,7 +146,7 @@ static tg_status borrow_style(kitchen *k, tg_dice *d, tg_recipe *out) {
     return isfinite(best) ? TG_OK
                           : tg_fail(k->ctx, TG_EINPUT,
                                     "characters.json: nobody of the wanted gender\n"
-                                    "  expected at least one man and one woman\n"
+                                    "  expected: at least one man and one woman\n"
                                     "  try: restore the file from the talkgen distribution");
 }
 

@@ -96,7 +96,7 @@ static tg_status choose_vertices(tg_context *ctx, const tg_actor *actor, tg_face
     return face->vertices <= MAX_FACE_VERTICES
                ? TG_OK
                : tg_fail(ctx, TG_EINPUT,
-                         "facerig.json: joints with %d vertices\n  expected at most %d\n"
+                         "facerig.json: joints with %d vertices\n  expected: at most %d\n"
                          "  try: restore the file from the talkgen distribution",
                          face->vertices, MAX_FACE_VERTICES);
 }

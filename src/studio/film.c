@@ -96,7 +96,7 @@ static tg_status load_iris(tg_context *ctx, tg_film *f) {
             return status;
         if (image.width != image.height || image.width < 2) {
             tg_image_free(&image);
-            return tg_fail(ctx, TG_EINPUT, "%s: %d x %d\n  expected a square picture of an eye",
+            return tg_fail(ctx, TG_EINPUT, "%s: %d x %d\n  expected: a square picture of an eye",
                            f->options.eye_texture, image.width, image.height);
         }
     }
@@ -200,7 +200,7 @@ tg_status tg_film_create(tg_context *ctx, const tg_scene *scene, const tg_film_o
         options->height > 2048 || options->cells < 1 || options->cells > 2)
         return tg_fail(ctx, TG_EUSAGE,
                        "picture of %d x %d with %d cells per pixel\n"
-                       "  expected 64..2048 pixels a side and 1 or 2 cells",
+                       "  expected: 64..2048 pixels a side and 1 or 2 cells",
                        options->width, options->height, options->cells);
     tg_film *f = tg_calloc(sizeof *f);
     if (!f)

@@ -129,7 +129,7 @@ static tg_status read_flow(tg_context *ctx, const tg_grower *grower, hair_field 
     int faces = field->mesh->faces;
     if ((int)strlen(digits) != faces) {
         return tg_fail(ctx, TG_EINPUT,
-                       "hairflow.json: %zu directions for hair \"%s\"\n  expected %d, one for "
+                       "hairflow.json: %zu directions for hair \"%s\"\n  expected: %d, one for "
                        "each face of its mesh\n  try: another hair style, or restore the file",
                        strlen(digits), grower->recipe->hair, faces);
     }

@@ -158,7 +158,7 @@ static tg_status check_indices(obj_reader *r) {
             if (obj->face[f][k] >= obj->vertices || !uv_ok) {
                 return tg_fail(r->ctx, TG_EINPUT,
                                "%s: face %d names vertex %d or texture vertex %d\n"
-                               "  expected at most %d and %d, the number of such lines\n"
+                               "  expected: at most %d and %d, the number of such lines\n"
                                "  try: fetch the file again; it may be cut off",
                                r->text.path, f + 1, obj->face[f][k] + 1, obj->face_uv[f][k] + 1,
                                obj->vertices, obj->uvs);
@@ -167,7 +167,7 @@ static tg_status check_indices(obj_reader *r) {
     }
     if (obj->vertices == 0 || obj->faces == 0) {
         return tg_fail(r->ctx, TG_EINPUT,
-                       "%s: %d vertices and %d faces\n  expected a mesh\n"
+                       "%s: %d vertices and %d faces\n  expected: a mesh\n"
                        "  try: fetch the file again; it may be cut off",
                        r->text.path, obj->vertices, obj->faces);
     }

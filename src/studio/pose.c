@@ -94,7 +94,7 @@ tg_status tg_scene_create(tg_context *ctx, const tg_person *person, tg_scene **o
     if (!body) {
         return tg_fail(ctx, TG_EUSAGE,
                        "person \"%s\" was created for landmarks only\n"
-                       "  expected a person with pictures\n"
+                       "  expected: a person with pictures\n"
                        "  try: tg_person_options.pictures = true",
                        person->name);
     }

@@ -162,7 +162,7 @@ static tg_status load_mesh(proxy_reader *r, const char *obj_name) {
     tg_status status = tg_obj_load(r->ctx, path, &r->proxy->mesh);
     if (status == TG_OK && r->proxy->mesh.vertices != r->read) {
         status = tg_fail(r->ctx, TG_EINPUT,
-                         "%s: %d vertices, but %s has %d\n  expected one line per vertex\n"
+                         "%s: %d vertices, but %s has %d\n  expected: one line per vertex\n"
                          "  try: fetch both files again from the MakeHuman repository",
                          r->text.path, r->read, path, r->proxy->mesh.vertices);
     }

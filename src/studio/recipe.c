@@ -7,7 +7,7 @@
 static tg_status damaged(tg_context *ctx, const char *name, const char *what) {
     return tg_fail(ctx, TG_EINPUT,
                    "characters.json: %s of \"%s\" is not readable\n"
-                   "  expected an entry like those shipped with talkgen\n"
+                   "  expected: an entry like those shipped with talkgen\n"
                    "  try: restore the file from the talkgen distribution",
                    what, name);
 }
@@ -24,7 +24,7 @@ static tg_status unknown_character(tg_context *ctx, const tg_actor *actor, const
         length += (size_t)size;
     }
     return tg_fail(ctx, TG_EUSAGE,
-                   "character \"%s\" is not in characters.json\n  expected one of: %s\n"
+                   "character \"%s\" is not in characters.json\n  expected: one of: %s\n"
                    "  try: one of these names, or a random person by seed",
                    name, names);
 }

@@ -9,7 +9,7 @@ static const float RADIANS = 0.017453292519943295f;
 
 static tg_status damaged(tg_context *ctx, const char *path, const char *what, const char *name) {
     return tg_fail(ctx, TG_EINPUT,
-                   "%s: %s \"%s\"\n  expected the face rig of the default MakeHuman skeleton\n"
+                   "%s: %s \"%s\"\n  expected: the face rig of the default MakeHuman skeleton\n"
                    "  try: restore the file from the talkgen distribution",
                    path, what, name);
 }

@@ -10,7 +10,7 @@ static const char *const phone_set_name[TG_PHONE_SETS] = {"arpabet", "espeak", "
 
 static tg_status damaged(tg_context *ctx, const char *path, const char *what, const char *name) {
     return tg_fail(ctx, TG_EINPUT,
-                   "%s: %s \"%s\"\n  expected a table as shipped with talkgen\n"
+                   "%s: %s \"%s\"\n  expected: a table as shipped with talkgen\n"
                    "  try: restore the file from the talkgen distribution",
                    path, what, name ? name : "");
 }

@@ -66,13 +66,13 @@ static tg_status open_stage(tg_context *ctx, const tg_studio_options *o, bool pe
     *s = (stage){0};
     if (!o->actor_dir)
         return tg_fail(ctx, TG_EUSAGE,
-                       "no actor given\n  expected the data folder of a MakeHuman checkout\n"
+                       "no actor given\n  expected: the data folder of a MakeHuman checkout\n"
                        "  try: clone github.com/makehumancommunity/makehuman and give "
                        "makehuman/data");
     if (o->size < 64 || o->size > 1024)
-        return tg_fail(ctx, TG_EUSAGE, "size %d\n  expected 64..1024 pixels", o->size);
+        return tg_fail(ctx, TG_EUSAGE, "size %d\n  expected: 64..1024 pixels", o->size);
     if (perform && !(o->seconds > 0 && o->seconds <= 36000))
-        return tg_fail(ctx, TG_EUSAGE, "%g seconds\n  expected 0..36000", o->seconds);
+        return tg_fail(ctx, TG_EUSAGE, "%g seconds\n  expected: 0..36000", o->seconds);
     tg_status status = tg_actor_load(ctx, o->actor_dir, o->tables_dir, &s->actor);
     if (status != TG_OK)
         return status;
@@ -166,7 +166,7 @@ static tg_status claim_directory(tg_context *ctx, const tg_studio_options *o, co
         char *a = tg_json_print(now, false), *b = before ? tg_json_print(before, false) : NULL;
         if (status == TG_OK && (!a || !b || strcmp(a, b) != 0))
             status = tg_fail(ctx, TG_EUSAGE,
-                             "%s: holds another recording\n  found    %s\n  expected %s\n"
+                             "%s: holds another recording\n  found:    %s\n  expected: %s\n"
                              "  try: another directory, or the same options",
                              dir, b ? b : "", a ? a : "");
         tg_free(a);

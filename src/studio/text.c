@@ -151,7 +151,7 @@ bool tg_text_float(tg_text *text, float *out) {
 tg_status tg_text_fail(tg_context *ctx, const tg_text *text, const char *found,
                        const char *expected) {
     return tg_fail(ctx, TG_EINPUT,
-                   "%s:%d: %s\n  expected %s\n  try: fetch the file again from the MakeHuman "
+                   "%s:%d: %s\n  expected: %s\n  try: fetch the file again from the MakeHuman "
                    "repository",
                    text->path, text->line, found, expected);
 }

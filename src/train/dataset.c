@@ -60,7 +60,7 @@ static tg_status open_transforms(tg_context *ctx, const char *directory, const c
         return status;
     *frames = tg_json_count(tg_json_get(*json, "frames"));
     if (*frames < 1 || *frames > MAX_FRAMES)
-        return tg_fail(ctx, TG_EINPUT, "%s: no frames\n  expected 1 to %d\n  try: filming again",
+        return tg_fail(ctx, TG_EINPUT, "%s: no frames\n  expected: 1 to %d\n  try: filming again",
                        path, MAX_FRAMES);
     return TG_OK;
 }
@@ -101,14 +101,14 @@ static tg_status read_transforms(tg_context *ctx, const char *directory, int64_t
         set->cy = (float)tg_json_number(tg_json_get(json[0], "cy"), set->height * 0.5);
         if (!(set->focal > 0 && isfinite(set->focal)))
             status = tg_fail(ctx, TG_EINPUT,
-                             "%s: no focal_len\n  expected a positive number of pixels\n"
+                             "%s: no focal_len\n  expected: a positive number of pixels\n"
                              "  try: filming or tracking again",
                              path[0]);
     }
     if (status == TG_OK && (set->train_frames < 1 || set->frames == set->train_frames))
         status = tg_fail(ctx, TG_EINPUT,
                          "%s: %lld training and %lld held-out frames are left\n"
-                         "  expected at least one of each\n  try: a larger limit",
+                         "  expected: at least one of each\n  try: a larger limit",
                          directory, (long long)set->train_frames,
                          (long long)(set->frames - set->train_frames));
     tg_json_destroy(&json[0]);
@@ -130,7 +130,7 @@ static tg_status read_landmarks(tg_context *ctx, const char *directory, tg_datas
         if (set->image_id[f] >= motion.rows)
             return tg_fail(ctx, TG_EINPUT,
                            "%s/%s: %lld rows, but there is a frame %lld\n"
-                           "  expected a row for every img_id\n  try: filming or tracking again",
+                           "  expected: a row for every img_id\n  try: filming or tracking again",
                            directory, tg_motion_origin_name(motion.origin), (long long)motion.rows,
                            (long long)set->image_id[f]);
     for (int j = 0; j < TG_COND_DIM; j++) {
@@ -230,7 +230,7 @@ static tg_status read_picture(tg_context *ctx, const tg_dataset *set, const char
         return status;
     if (image->width != set->width || image->height != set->height) {
         status = tg_fail(ctx, TG_EINPUT,
-                         "%s: %d x %d pixels\n  expected %d x %d, as bc\n"
+                         "%s: %d x %d pixels\n  expected: %d x %d, as bc\n"
                          "  try: filming again at one size",
                          path, image->width, image->height, set->width, set->height);
         tg_image_free(image);
@@ -505,7 +505,7 @@ static tg_status read_all(tg_context *ctx, const char *directory, int pictures, 
     status = tg_dataset_grow(ctx, set, &added);
     if (status == TG_OK && set->ready_trains == 0)
         status = tg_fail(ctx, TG_EINPUT,
-                         "%s: no frame has all its pictures yet\n  expected at least one\n"
+                         "%s: no frame has all its pictures yet\n  expected: at least one\n"
                          "  try: again when the filming has begun",
                          directory);
     return status;

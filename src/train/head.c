@@ -388,12 +388,12 @@ static tg_status check_options(tg_context *ctx, const tg_train_head_options *o, 
                                int frames) {
     if (!(o->time_s > 0) && o->steps <= 0)
         return tg_fail(ctx, TG_EUSAGE,
-                       "neither a training time nor a number of steps\n  expected one of them\n"
+                       "neither a training time nor a number of steps\n  expected: one of them\n"
                        "  try: --time 45m");
     if (frames < 1 || frames > NERF_MAX_FRAMES || n_rays % (frames * NERF_BLOCK_RAYS) != 0)
         return tg_fail(ctx, TG_EUSAGE,
                        "%d rays cannot be shared by %d frames\n"
-                       "  expected a multiple of %d for each of at most %d frames\n"
+                       "  expected: a multiple of %d for each of at most %d frames\n"
                        "  try: 4096 rays of 8 frames",
                        n_rays, frames, NERF_BLOCK_RAYS, NERF_MAX_FRAMES);
     return TG_OK;

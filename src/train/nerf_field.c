@@ -23,7 +23,7 @@ static tg_status check_shape(tg_context *ctx, const tg_nerf *nerf) {
         return TG_OK;
     return tg_fail(ctx, TG_EUSAGE,
                    "the head model has %s, which cannot be trained\n"
-                   "  expected a linear grid, layers 3/3/2, ambient plane, bound 1, widths "
+                   "  expected: a linear grid, layers 3/3/2, ambient plane, bound 1, widths "
                    "in sixteens\n"
                    "  try: the default model configuration",
                    wrong);

@@ -75,7 +75,7 @@ tg_status tg_nerf_state_load(tg_context *ctx, const char *path, tg_nerf *nerf, n
     if (status == TG_OK && !(at >= 0 && at < 1e15 && adam_steps >= 0 && adam_steps < 1e15 &&
                              *seconds >= 0 && *seconds < 1e12))
         status = tg_fail(ctx, TG_EMODEL,
-                         "%s: no step and time in it\n  expected a training state\n"
+                         "%s: no step and time in it\n  expected: a training state\n"
                          "  try: removing it to start afresh",
                          path);
     if (status == TG_OK) {
@@ -162,7 +162,7 @@ static tg_status copy_model(tg_context *ctx, const char *path, tg_st_writer *w,
     const char *text = tg_st_meta(st, "talkgen.config");
     if (status == TG_OK && !text)
         status = tg_fail(ctx, TG_EMODEL,
-                         "%s: no talkgen.config in it\n  expected a model that talkgen trained\n"
+                         "%s: no talkgen.config in it\n  expected: a model that talkgen trained\n"
                          "  try: the file in the training's state directory",
                          path);
     if (status == TG_OK)
@@ -188,7 +188,7 @@ tg_status tg_train_export_nerf(tg_context *ctx, const char *head, const char *to
                                 torso_config.grid_size != of_head.grid_size))
             status = tg_fail(ctx, TG_EMODEL,
                              "%s: its grids differ in resolution from those of %s\n"
-                             "  expected head and torso of one configuration\n"
+                             "  expected: head and torso of one configuration\n"
                              "  try: training the torso again",
                              torso, head);
         both.torso = true;
@@ -212,7 +212,7 @@ tg_status tg_train_export_nerf(tg_context *ctx, const char *head, const char *to
 
 static tg_status log_failed(tg_context *ctx, const nerf_log *log) {
     return tg_fail(ctx, TG_EOUTPUT,
-                   "%s: cannot be written: %s\n  expected a writable directory\n"
+                   "%s: cannot be written: %s\n  expected: a writable directory\n"
                    "  try: another state directory",
                    log->path, strerror(errno));
 }

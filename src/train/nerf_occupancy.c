@@ -104,10 +104,11 @@ tg_status tg_nerf_occupancy_create(tg_context *ctx, tg_nerf *nerf, const tg_data
                 nerf->density_grid[i] = 1;
         }
         if (o->cells == 0)
-            status = tg_fail(ctx, TG_EINPUT,
-                             "the head masks and poses have no volume in common\n"
-                             "  expected parsing pictures with a blue head that the poses look at\n"
-                             "  try: filming or tracking again");
+            status =
+                tg_fail(ctx, TG_EINPUT,
+                        "the head masks and poses have no volume in common\n"
+                        "  expected: parsing pictures with a blue head that the poses look at\n"
+                        "  try: filming or tracking again");
         else
             tg_nerf_pack_occupancy(nerf);
     }

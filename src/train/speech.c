@@ -119,7 +119,7 @@ static tg_status resume(trainer *t) {
                                &t->audio_s, &t->loss, &t->accuracy, &adam[0], &adam[1]) != 7)
         status = tg_fail(t->ctx, TG_EMODEL,
                          "%s: not a training state of the speech encoder\n"
-                         "  expected what talkgen train speech left there\n"
+                         "  expected: what talkgen train speech left there\n"
                          "  try: another --state directory",
                          t->state_path);
     else {
@@ -223,7 +223,7 @@ static tg_status train_step(trainer *t) {
     if (!isfinite(norm) || !isfinite(loss))
         return tg_fail(t->ctx, TG_EINTERNAL,
                        "speech: the loss is not finite at step %lld\n"
-                       "  expected a loss that falls\n  try: a lower learning rate",
+                       "  expected: a loss that falls\n  try: a lower learning rate",
                        (long long)t->step);
     for (int s = 0; s < 2; s++) {
         tg_adam_step(t->adam[s], lr);
@@ -243,7 +243,7 @@ static tg_status write_log(trainer *t) {
     FILE *f = fopen(t->log_path, "a");
     if (f == NULL)
         return tg_fail(t->ctx, TG_EOUTPUT,
-                       "%s: cannot be written\n  expected a writable directory\n"
+                       "%s: cannot be written\n  expected: a writable directory\n"
                        "  try: another --state directory",
                        t->log_path);
     if (fresh)
@@ -372,7 +372,7 @@ static tg_status set_up(trainer *t) {
         status = tg_speech_corpus_scan(t->ctx, &t->corpus, 0);
     if (status == TG_OK && t->corpus.count == 0)
         status = tg_fail(t->ctx, TG_EINPUT,
-                         "%s: no clips\n  expected a voice corpus (00000.flac, .json, .npy, ...)\n"
+                         "%s: no clips\n  expected: a voice corpus (00000.flac, .json, .npy, ...)\n"
                          "  try: talkgen studio corpus",
                          o->corpus);
     if (status == TG_OK)
@@ -431,7 +431,7 @@ tg_status tg_train_speech(tg_context *ctx, const tg_train_speech_options *option
     *result = (tg_train_speech_result){.held_out_accuracy = -1, .held_out_silence = -1};
     if (options->time_s <= 0 && options->steps <= 0)
         return tg_fail(ctx, TG_EUSAGE,
-                       "train speech: no end given\n  expected a time or a number of steps\n"
+                       "train speech: no end given\n  expected: a time or a number of steps\n"
                        "  try: --time 50m");
     trainer *t = tg_calloc(sizeof *t);
     if (t == NULL)

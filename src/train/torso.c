@@ -380,12 +380,12 @@ static tg_status set_up(tg_context *ctx, torso_training *t) {
     t->n_pixels = o->pixels > 0 ? o->pixels : 16384;
     if (!(o->time_s > 0) && o->steps <= 0)
         return tg_fail(ctx, TG_EUSAGE,
-                       "neither a training time nor a number of steps\n  expected one of them\n"
+                       "neither a training time nor a number of steps\n  expected: one of them\n"
                        "  try: --time 25m");
     if (t->n_pixels % unit)
         return tg_fail(ctx, TG_EUSAGE,
-                       "%d pixels per step\n  expected a multiple of %d\n  try: 16384", t->n_pixels,
-                       unit);
+                       "%d pixels per step\n  expected: a multiple of %d\n  try: 16384",
+                       t->n_pixels, unit);
     tg_status status = tg_make_dirs(ctx, o->state);
     if (status == TG_OK)
         status = tg_dataset_open(

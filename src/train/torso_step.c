@@ -41,7 +41,7 @@ static tg_status describe(tg_context *ctx, torso_stepper *s) {
         c->torso_hidden_canonical % 16 || c->num_levels % 8)
         return tg_fail(ctx, TG_EUSAGE,
                        "the torso model cannot be trained\n"
-                       "  expected one that is not head-aware, widths in sixteens\n"
+                       "  expected: one that is not head-aware, widths in sixteens\n"
                        "  try: the default model configuration");
     s->grid_width = c->num_levels * TG_GRID_FEATURES;
     s->frame_inputs = POSE + c->torso_individual_embedding_dim;

@@ -116,7 +116,7 @@ expect 5 "/proc/a.mp4" synth /proc/a.mp4 -a "$speech"
 expect 5 "text.wav/a.mp4" synth text.wav/a.mp4 -a "$speech"
 expect 5 "no/such" "$talkgen" features -a "$speech" -i "$person" -o no/such/f.npy
 "$talkgen" -a "$speech" -i "$person" -o - --duration 4 --size 64x64 --progress never 2>err.txt | head -c 100 >out.txt
-grep -q '^  expected' err.txt || tell "a closed pipe: $(cat err.txt)"
+grep -q '^  expected: ' err.txt || tell "a closed pipe: $(cat err.txt)"
 # a listing whose reader has left ends as every listing does: without a word, 141 for the shell
 for command in "info $person" doctor "help synth"; do
     {
