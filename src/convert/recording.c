@@ -85,9 +85,10 @@ static bool read_landmarks(tg_context *ctx, const char *path, double (*p)[2]) {
     for (int i = 0; good && i < 2 * LANDMARKS; i++) {
         char *end;
         p[i / 2][i % 2] = strtod(at, &end);
-        good = end != at && isfinite(p[i / 2][i % 2]);
+        good = end != at && fabs(p[i / 2][i % 2]) < 1e6; /* pixels, or their area overflows */
         at = end;
     }
+    good = good && at[strspn(at, " \t\r\n")] == '\0'; /* not x, y and z */
     tg_free(text);
     return good;
 }
@@ -162,7 +163,7 @@ void tg_recording_depths(tg_context *ctx, const char *directory, const tg_record
             continue;
         double a = number_of(text, "near"), b = number_of(text, "far");
         tg_free(text);
-        if (a >= 0 && b > a && b < 1e4) {
+        if (a >= 0 && (float)b > (float)a && b < 1e4) {
             *near = (float)a;
             *far = (float)b;
             return;
