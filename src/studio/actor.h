@@ -29,6 +29,7 @@ extern "C" {
 
 enum {
     TG_LANDMARKS = 68,
+    TG_LIP_RING = 8,            /* inner lips, landmarks 60..67 */
     TG_POSE_UNITS = 60,         /* bone-driven face units (index 0 is "Rest" and does nothing) */
     TG_EXPRESSION_TARGETS = 34, /* morph-driven expression units */
     TG_CHANNELS = TG_POSE_UNITS + TG_EXPRESSION_TARGETS
@@ -160,9 +161,10 @@ static inline tg_part tg_part_of(float region) {
 /* Per-vertex attributes, [V, TG_ATTR], by material (interpolate, then threshold per pixel):
  *   skin    paint masks in the order below
  *   eye     0 radius in units of the iris radius (1 = limbus)
- *   teeth, tongue   0..2 albedo, 3 darkening (factor on irradiance and highlights), 4 gum (1) or
- * enamel cloth   0..2 albedo, 3 roughness, 4 highlight scale, 5 bump amplitude hair    0..2 albedo
- * (0.55 of the hair albedo already in it)
+ *   teeth   0..2 albedo, 4 gum (1) or enamel, 5 from the gum (0) to the biting edge (1)
+ *   tongue  0..2 albedo
+ *   cloth   0..2 albedo, 3 roughness, 4 highlight scale, 5 bump amplitude
+ *   hair    0..2 albedo (0.55 of the hair albedo already in it)
  */
 enum { TG_ATTR = 8 };
 enum {
@@ -209,9 +211,10 @@ typedef struct {
     tg_mesh *mesh;
     int strand_sets;
     tg_strands *strands;
-    float head[12];           /* head coordinates -> world, as tg_person_head_matrix */
-    float eye_center[2][3];   /* world: subject's left (+x), right */
-    struct tg_pose *internal; /* scratch */
+    float head[12];             /* head coordinates -> world, as tg_person_head_matrix */
+    float eye_center[2][3];     /* world: subject's left (+x), right */
+    float lips[TG_LIP_RING][3]; /* world: landmarks 60..67, where light enters the mouth */
+    struct tg_pose *internal;   /* scratch */
 } tg_scene;
 
 /* The person must have been created with pictures = true (else TG_EUSAGE). */

@@ -119,26 +119,73 @@ static int largest_part(const tg_fitting *f, int vertices) {
     return best;
 }
 
-/* Gums are the largest component. Darker towards the throat and the cheeks (avatar recipe). */
+/* A tooth's low and high end and the middle of its outline on the unmorphed face. */
+typedef struct {
+    float low[3], high[3];
+} tooth_box;
+
+static float middle_of(const tooth_box *t, int axis) {
+    return 0.5f * (t->low[axis] + t->high[axis]);
+}
+
+/* Whether a tooth stands higher than the mean of those around it. */
+static bool is_upper(const tooth_box *tooth, int teeth, int own, int gum) {
+    float sum = 0.0f;
+    int n = 0;
+    for (int p = 0; p < teeth; p++) {
+        bool near = fabsf(middle_of(&tooth[p], 0) - middle_of(&tooth[own], 0)) < 0.06f &&
+                    fabsf(middle_of(&tooth[p], 2) - middle_of(&tooth[own], 2)) < 0.09f;
+        if (p != gum && near) {
+            sum += middle_of(&tooth[p], 1);
+            n++;
+        }
+    }
+    return middle_of(&tooth[own], 1) * (float)n > sum;
+}
+
+/* Attribute 5 of the teeth: 0 at the gum, 1 at the biting edge, by the height of each tooth. */
+static bool measure_teeth(const tg_piece *piece, const tg_fitting *f, int gum) {
+    int n = piece->proxy.mesh.vertices;
+    tooth_box *tooth = tg_alloc((size_t)f->parts * sizeof *tooth);
+    for (int p = 0; tooth && p < f->parts; p++) {
+        for (int k = 0; k < 3; k++) {
+            tooth[p].low[k] = INFINITY;
+            tooth[p].high[k] = -INFINITY;
+        }
+    }
+    for (int i = 0; tooth && i < n; i++) {
+        tooth_box *t = &tooth[f->label[i]];
+        for (int k = 0; k < 3; k++) {
+            t->low[k] = fminf(t->low[k], piece->rest[i][k]);
+            t->high[k] = fmaxf(t->high[k], piece->rest[i][k]);
+        }
+    }
+    for (int i = 0; tooth && i < n; i++) {
+        const tooth_box *t = &tooth[f->label[i]];
+        float up = (piece->rest[i][1] - t->low[1]) / fmaxf(t->high[1] - t->low[1], 1e-6f);
+        bool upper = is_upper(tooth, f->parts, f->label[i], gum);
+        f->attr[i][5] = f->label[i] == gum ? 0.0f : upper ? 1.0f - up : up;
+    }
+    tg_free(tooth);
+    return tooth != NULL;
+}
+
+/* Gums are the largest component. */
 tg_status tg_teeth_build(tg_context *ctx, const tg_piece *piece, tg_surface *out) {
     tg_fitting f;
     tg_status status = tg_fitting_create(ctx, piece, &f);
     int n = piece->proxy.mesh.vertices;
     int gum = status == TG_OK ? largest_part(&f, n) : -1;
-    if (status == TG_OK && gum < 0) {
+    if (status == TG_OK && (gum < 0 || !measure_teeth(piece, &f, gum))) {
         status = no_memory(ctx);
     }
     for (int i = 0; status == TG_OK && i < n; i++) {
-        const float *r = piece->rest[i];
         bool is_gum = f.label[i] == gum;
         if (is_gum) {
             set_albedo(f.attr[i], 0.40f, 0.13f, 0.12f);
         } else {
             set_albedo(f.attr[i], 0.90f, 0.84f, 0.74f);
         }
-        float depth = powf(tg_clampf((r[2] - 0.95f) / 0.38f, 0.0f, 1.0f), 1.2f);
-        float side = tg_clampf(1.0f - (fabsf(r[0]) - 0.15f) / 0.18f, 0.4f, 1.0f);
-        f.attr[i][3] = fmaxf(0.06f, depth * side);
         f.attr[i][4] = is_gum ? 1.0f : 0.0f;
     }
     if (status == TG_OK) {
@@ -154,7 +201,6 @@ tg_status tg_tongue_build(tg_context *ctx, const tg_piece *piece, tg_surface *ou
     tg_status status = tg_fitting_create(ctx, piece, &f);
     for (int i = 0; status == TG_OK && i < piece->proxy.mesh.vertices; i++) {
         set_albedo(f.attr[i], 0.46f, 0.17f, 0.16f);
-        f.attr[i][3] = tg_clampf((piece->rest[i][2] - 0.65f) / 0.5f, 0.15f, 1.0f);
     }
     if (status == TG_OK) {
         tg_surface_plan plan = tg_fitting_plan(piece, &f, TG_MATERIAL_TONGUE, "tongue", 1);

@@ -388,6 +388,7 @@ static void develop_rows(void *arg, int64_t begin, int64_t end, int worker) {
 
 void tg_film_expose(tg_film *film, const tg_scene *scene, tg_pool *pool, tg_film_frame *out) {
     job j = {film, scene};
+    tg_mouth_window_open(&film->set.mouth, scene->lips);
     tg_pool_run(pool, TG_LIGHTS + TG_SKY_MAPS, 1, draw_maps, &j);
     tg_raster_draw(&film->raster, scene, pool);
     tg_film_light(film, scene, pool);

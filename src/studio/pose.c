@@ -267,6 +267,12 @@ void tg_person_pose(const tg_person *person, const tg_face_state *state, tg_pool
                             &scene->mesh[i]);
     }
     bulge_eyes(person, pose, scene);
+    for (int i = 0; i < TG_LIP_RING; i++) {
+        int32_t row = body->base_row[person->actor->landmark[60 + i]];
+        if (row >= 0) { /* the lips are skin that no cloth hides */
+            tg_v4_store3(scene->lips[i], pose->control[row]);
+        }
+    }
     for (int i = 0; i < body->strand_sets; i++) {
         tg_strands_evaluate(&body->strands[i], pose->control, scene->head, pool,
                             &scene->strands[i]);

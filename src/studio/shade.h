@@ -5,6 +5,7 @@
 #define TG_STUDIO_SHADE_H
 
 #include "studio/actor.h"
+#include "studio/mouth.h"
 #include "studio/noise.h"
 #include "studio/shadow.h"
 
@@ -30,6 +31,7 @@ typedef struct {
     tg_depth_map sky[TG_SKY_MAPS];
     tg_vec3 sky_color[TG_SKY_MAPS]; /* of each map's direction */
     float footprint;                /* width of a shading cell at the subject, dm */
+    tg_mouth_window mouth;          /* of this frame */
 } tg_studio_set;
 
 /* Sky radiance from direction d (unit). */
@@ -63,6 +65,8 @@ void tg_shade_skin(const tg_studio_set *set, const tg_point *p, tg_surface *s);
 void tg_shade_eye(const tg_studio_set *set, const tg_point *p, tg_surface *s);
 void tg_shade_teeth(const tg_studio_set *set, const tg_point *p, tg_surface *s);
 void tg_shade_tongue(const tg_studio_set *set, const tg_point *p, tg_surface *s);
+/* Light inside the mouth for skin that is `inner` of it, 0..1. */
+void tg_shade_inner_mouth(const tg_studio_set *set, const tg_point *p, float inner, tg_surface *s);
 void tg_shade_cloth(const tg_studio_set *set, const tg_point *p, tg_surface *s);
 void tg_shade_hair_cap(const tg_studio_set *set, const tg_point *p, tg_surface *s);
 void tg_shade_material(const tg_studio_set *set, tg_material material, const tg_point *p,

@@ -43,10 +43,10 @@ void tg_shade_skin(const tg_studio_set *set, const tg_point *p, tg_surface *s) {
     tg_vec3 lips = tg_v3_scale(tg_v3_load(look->lip_albedo), 1 + 0.20f * n2 + 0.18f * n3);
     a = tg_v3_mix(a, lips, lip * look->lip_opacity);
     float inner = tg_smoothstep(0.30f, 0.75f, mask[TG_SKIN_INNER_MOUTH]);
-    a = tg_v3_mix(a, tg_v3(0.32f, 0.08f, 0.07f), inner);
+    a = tg_v3_mix(a, tg_v3(0.44f, 0.13f, 0.115f), inner);
 
     /* Fine relief; creases across the lips. */
-    tg_vec3 g = tg_v3_scale(tg_noise_gradient(noise, tg_v3_scale(r, 48), 2, 0.2f), kept(set, 48));
+    tg_vec3 g = tg_v3_scale(tg_noise_gradient(noise, tg_v3_scale(r, 62), 2, 0.2f), kept(set, 90));
     if (lip > 0) {
         tg_vec3 q = tg_v3(r.x * 75, r.y * 9, r.z * 9);
         g.x += lip * 0.5f * kept(set, 75) *
@@ -73,9 +73,10 @@ void tg_shade_skin(const tg_studio_set *set, const tg_point *p, tg_surface *s) {
     s->rough += inner * (0.35f - s->rough);
     s->gloss += inner * (0.6f - s->gloss);
     s->shade = 1 - 0.85f * tg_clampf(mask[TG_SKIN_CAVITY], 0, 1);
-    s->extra = tg_v3_scale(tg_v3(0.10f, 0.07f, 0.06f), inner);
     /* Light that bounces between folds of skin comes out warm. */
     float open = tg_clampf(p->open, 1e-3f, 1);
     s->ambient =
-        tg_v3_mul(p->ambient, tg_v3(tg_fast_pow(open, -0.25f), tg_fast_pow(open, -0.05f), 1));
+        tg_v3_mul(p->ambient, tg_v3(tg_fast_pow(open, -0.17f), tg_fast_pow(open, -0.05f), 1));
+    if (inner > 0)
+        tg_shade_inner_mouth(set, p, inner, s);
 }
