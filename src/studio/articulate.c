@@ -2,7 +2,9 @@
  * viseme's dominance; the weights of a moment are shared out among the bells there (dominance
  * blending after Cohen and Massaro, 1993). Weak consonants so take the shape of their vowels, and
  * rounding begins early. Lips that must meet (P B M, F V, W) are no matter of shares: they have
- * masks of their own that push everything else aside until the burst.
+ * masks of their own that push everything else aside until the burst. So has the tip of the tongue,
+ * which must reach the teeth or the ridge behind them (T D N, L, TH, S) whatever the jaw is doing
+ * for the vowels around; it moves nothing that is seen outside the mouth.
  *
  * Tracks run at 200 Hz and are sampled at the middle of each video frame. A moving average of 60 ms
  * is at the same time the rate limit: no weight makes its full way in less.
@@ -22,6 +24,7 @@ enum {
 static const double round_early = 0.070; /* how much earlier rounding begins than other shapes */
 static const double seal_ramp = 0.060;   /* the way to and from a closure */
 static const double seal_least = 0.045;  /* a closure must be seen by a frame of 40 ms */
+static const double tip_ramp = 0.055;    /* the way of the tongue's tip to and from its contact */
 static const double pause_least = 0.180; /* shorter silences do not close the mouth by force */
 
 typedef struct {
@@ -33,6 +36,7 @@ typedef struct {
     float *total; /* [steps] dominance times bell */
     float *seal;  /* [visemes, steps] masks of closures, 0..1; only those of sealing visemes */
     float *still; /* [steps] mask of pauses */
+    float *tip;   /* [visemes, steps] masks of the tongue's tip; only of visemes that need it */
 } tracks;
 
 /* Rises from 0 at a - before to 1 at a + inner, falls from 1 at b - inner to 0 at b + after. */
@@ -114,6 +118,21 @@ static bool add_seal(tracks *k, int viseme, const tg_segment *p) {
     return true;
 }
 
+/* Channels that move nothing but the tongue. */
+static bool is_tongue(const tg_actor *actor, int channel) {
+    return !strncmp(tg_actor_channel_name(actor, channel), "Tongue", 6);
+}
+
+static bool needs_tip(const tg_shape *shape) {
+    return is(shape, "DD") || is(shape, "LL") || is(shape, "TH") || is(shape, "SS");
+}
+
+/* The tongue is quick: it is there for the middle of the phone, one frame at least. */
+static void add_tip(tracks *k, int viseme, double a, double b) {
+    double middle = 0.5 * (a + b), half = fmax(0.5 * (b - a) - 0.010, 0.020);
+    add_mask(k, k->tip + viseme * k->steps, middle - half, middle + half, tip_ramp, 1);
+}
+
 static void add_phone(tracks *k, const tg_segment *p) {
     int viseme[3];
     int n = tg_actor_phone(k->actor, TG_PHONES_ARPABET, p->name, viseme);
@@ -134,6 +153,8 @@ static void add_phone(tracks *k, const tg_segment *p) {
             a = p->start + i * (p->end - p->start) / 3;
             b = a + (p->end - p->start) / 3;
         }
+        if (needs_tip(shape))
+            add_tip(k, viseme[i], a, b);
         if (add_seal(k, viseme[i], p))
             continue;
         double reach = k->style->reach_s, weight = k->style->gain[viseme[i]];
@@ -185,6 +206,27 @@ static void pose_frame(const tracks *k, int64_t step, tg_face_state *state) {
     }
 }
 
+/* Where tips are wanted, the tongue is theirs. */
+static void pose_tongue(const tracks *k, int64_t step, tg_face_state *state) {
+    float wanted = 0, free = 1;
+    for (int v = 0; v < k->visemes; v++) {
+        wanted += k->tip[v * k->steps + step];
+        free *= 1 - k->tip[v * k->steps + step];
+    }
+    if (wanted <= 0)
+        return;
+    for (int c = 0; c < TG_POSE_UNITS; c++)
+        if (is_tongue(k->actor, c))
+            state->channel[c] *= free;
+    for (int v = 0; v < k->visemes; v++) {
+        float share = (1 - free) * k->tip[v * k->steps + step] / wanted;
+        const tg_shape *shape = tg_actor_viseme(k->actor, v);
+        for (int i = 0; share > 0 && i < shape->count; i++)
+            if (is_tongue(k->actor, shape->weight[i].channel))
+                state->channel[shape->weight[i].channel] += share * shape->weight[i].weight;
+    }
+}
+
 tg_status tg_articulate(tg_context *ctx, const tg_actor *actor, const tg_phones *phones,
                         const tg_style *style, int64_t frames, tg_face_state *state) {
     tracks k = {.actor = actor,
@@ -197,22 +239,27 @@ tg_status tg_articulate(tg_context *ctx, const tg_actor *actor, const tg_phones 
     size_t line = (size_t)k.steps * sizeof(float), table = line * (size_t)k.visemes;
     k.blend = tg_calloc(table);
     k.seal = tg_calloc(table);
+    k.tip = tg_calloc(table);
     k.total = tg_calloc(line);
     k.still = tg_calloc(line);
     float *scratch = tg_calloc(line);
     tg_status status = TG_OK;
-    if (!k.blend || !k.seal || !k.total || !k.still || !scratch) {
+    if (!k.blend || !k.seal || !k.tip || !k.total || !k.still || !scratch) {
         status =
             tg_fail(ctx, TG_ENOMEM, "no memory for %lld frames of articulation", (long long)frames);
     } else {
         for (int i = 0; i < phones->count; i++)
             add_phone(&k, &phones->phone[i]);
         finish_blend(&k, scratch);
-        for (int64_t i = 0; i < frames; i++)
-            pose_frame(&k, i * STEPS_PER_FRAME + STEPS_PER_FRAME / 2, &state[i]);
+        for (int64_t i = 0; i < frames; i++) {
+            int64_t step = i * STEPS_PER_FRAME + STEPS_PER_FRAME / 2;
+            pose_frame(&k, step, &state[i]);
+            pose_tongue(&k, step, &state[i]);
+        }
     }
     tg_free(k.blend);
     tg_free(k.seal);
+    tg_free(k.tip);
     tg_free(k.total);
     tg_free(k.still);
     tg_free(scratch);

@@ -86,6 +86,48 @@ static void test_closures(void **state) {
     }
 }
 
+/* The tongue's tip is at the ridge in every L, T, D and N that lasts for a frame, and lies low in
+ * the middle of long open vowels. */
+static void test_tongue(void **state) {
+    (void)state;
+    static const char *const voices[] = {"flite:slt", "espeak:en-us+m3"};
+    int up = channel("TonguePointUp");
+    for (int v = 0; v < 2; v++) {
+        tg_performance *p = take(voices[v], 40, 5);
+        int raised = 0, lowered = 0;
+        for (int i = 0; i < p->speech.phones.count; i++) {
+            const tg_segment *ph = &p->speech.phones.phone[i];
+            bool ridge = !strcmp(ph->name, "L") || !strcmp(ph->name, "T") ||
+                         !strcmp(ph->name, "D") || !strcmp(ph->name, "N");
+            bool open =
+                !strcmp(ph->name, "AA") || !strcmp(ph->name, "AO") || !strcmp(ph->name, "AE");
+            float most = 0, least = 9;
+            int frames = 0;
+            for (int64_t f = first_frame(ph->start); f < p->frames && frame_time(f) <= ph->end;
+                 f++) {
+                most = fmaxf(most, p->state[f].channel[up]);
+                least = fminf(least, p->state[f].channel[up]);
+                frames++;
+            }
+            if (ridge && ph->release - ph->start > 0.050) {
+                if (most < 0.35f)
+                    fail_msg("%s: tip at %.2f in %s at %.3f s", voices[v], most, ph->name,
+                             ph->start);
+                raised++;
+            }
+            if (open && frames >= 3) {
+                if (least > 0.2f)
+                    fail_msg("%s: tip at %.2f in %s at %.3f s", voices[v], least, ph->name,
+                             ph->start);
+                lowered++;
+            }
+        }
+        print_message("%s: %d raised, %d lowered\n", voices[v], raised, lowered);
+        assert_true(raised >= 20 && lowered >= 5);
+        tg_performance_destroy(&p);
+    }
+}
+
 static const struct {
     const char *name;
     double aperture;
@@ -376,6 +418,7 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_closures),
+        cmocka_unit_test(test_tongue),
         cmocka_unit_test(test_aperture_follows_phones),
         cmocka_unit_test(test_vowels_open_and_pauses_close),
         cmocka_unit_test(test_rate_limit),
