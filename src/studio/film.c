@@ -5,8 +5,10 @@
 #include "studio/tone.h"
 #include "talkgen/io.h"
 
-/* Scattering length of light in skin, dm per channel. */
-static const float SKIN_SIGMA[3] = {0.030f, 0.014f, 0.008f};
+/* Light in skin: how far it goes, dm per channel, and the share that does. The rest comes out where
+ * it went in: without it skin looks like wax (d'Eon and Luebke 2007 need six such widths). */
+static const float SKIN_SIGMA[3] = {0.032f, 0.015f, 0.009f};
+static const float SKIN_SHARE[3] = {0.62f, 0.55f, 0.50f};
 
 /* ---- camera -------------------------------------------------------------------------- */
 
@@ -64,8 +66,8 @@ static bool set_lights(tg_film *f) {
         int map, disc;
         float step, offset, bias;
     } light[TG_LIGHTS] = {
-        {{-0.55f, 0.50f, 0.75f}, {1.42f, 1.34f, 1.22f}, 1024, 3, 0.018f, 0.015f, -0.012f}, /* key */
-        {{0.95f, 0.15f, 0.55f}, {0.30f, 0.33f, 0.38f}, 512, 1, 0.030f, 0.030f, -0.020f},  /* fill */
+        {{-0.72f, 0.52f, 0.66f}, {1.66f, 1.53f, 1.36f}, 1024, 3, 0.018f, 0.015f, -0.012f}, /* key */
+        {{0.95f, 0.15f, 0.55f}, {0.24f, 0.27f, 0.32f}, 512, 1, 0.030f, 0.030f, -0.020f},  /* fill */
         {{0.45f, 0.55f, -0.85f}, {1.50f, 1.50f, 1.55f}, 512, 1, 0.030f, 0.030f, -0.020f}, /* rim */
         {{-0.80f, 0.30f, -0.70f}, {0.70f, 0.75f, 0.80f}, 512, 1, 0.030f, 0.030f, -0.020f}};
     tg_vec3 center = tg_v3(0, f->options.anchor[1] - 0.4f, 0.6f);
@@ -305,9 +307,9 @@ static void blur_skin(tg_film *f, tg_pool *pool) {
                     break;
                 }
             }
-        tg_sss_blur(&f->layer[1].skin, SKIN_SIGMA, scale, first, last, pool);
+        tg_sss_blur(&f->layer[1].skin, SKIN_SIGMA, SKIN_SHARE, scale, first, last, pool);
     }
-    tg_sss_blur(&f->layer[0].skin, SKIN_SIGMA, scale, 0, f->cells_h - 1, pool);
+    tg_sss_blur(&f->layer[0].skin, SKIN_SIGMA, SKIN_SHARE, scale, 0, f->cells_h - 1, pool);
     for (size_t i = 0; f->options.layers && i < cells; i++)
         if (f->same[i] && f->layer[1].skin_samples[i])
             for (size_t c = 0; c < 3; c++)

@@ -3,8 +3,8 @@
 #define PI 3.14159265f
 
 tg_vec3 tg_sky(tg_vec3 d) {
-    const tg_vec3 up = {0.60f, 0.64f, 0.70f}, horizon = {0.38f, 0.38f, 0.40f},
-                  ground = {0.20f, 0.17f, 0.15f};
+    const tg_vec3 up = {0.50f, 0.54f, 0.60f}, horizon = {0.30f, 0.305f, 0.325f},
+                  ground = {0.17f, 0.145f, 0.13f};
     return d.y > 0 ? tg_v3_mix(horizon, up, d.y) : tg_v3_mix(horizon, ground, sqrtf(-d.y));
 }
 

@@ -17,9 +17,15 @@ void tg_shade_eye(const tg_studio_set *set, const tg_point *p, tg_surface *s) {
     float grey = 0.5f * t.x + 0.35f * t.y + 0.15f * t.z;
     tg_vec3 iris = tg_v3_scale(tg_v3_load(set->look->iris), tg_fast_pow(grey * 9, 1.25f));
     iris = tg_v3_scale(iris, 1 - 0.75f * tg_smoothstep(0.78f, 1, radius));
+    /* The cornea bundles the key light on the far side of the iris. */
+    tg_vec3 l = set->light[0].direction;
+    float far = tg_v3_dot(p->normal, p->view) * tg_v3_dot(l, p->view) - tg_v3_dot(p->normal, l);
+    iris = tg_v3_scale(iris, 1 + tg_clampf(2.5f * far + 0.1f, -0.25f, 0.9f));
     iris = tg_v3_scale(iris, 0.03f + 0.97f * tg_smoothstep(0.30f, 0.40f, radius));
     float bright = 0.40f * t.x + 0.45f * t.y + 0.15f * t.z;
     tg_vec3 white = tg_v3_mix(t, tg_v3(bright * 1.04f, bright, bright * 0.99f), 0.65f);
+    float corner = tg_smoothstep(1.35f, 2.3f, radius); /* blood shows towards the corners */
+    white = tg_v3_mul(white, tg_v3(1, 1 - 0.13f * corner, 1 - 0.15f * corner));
     s->albedo = tg_v3_mix(tg_v3_scale(white, 0.57f), iris, 1 - tg_smoothstep(0.93f, 1.06f, radius));
     s->wrap = tg_v3(0.12f, 0.12f, 0.12f);
     s->rough = 0.22f;

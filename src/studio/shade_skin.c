@@ -21,9 +21,9 @@ void tg_shade_skin(const tg_studio_set *set, const tg_point *p, tg_surface *s) {
 
     /* Blood and melanin: slow mottling towards red, fine speckle in brightness. */
     tg_vec3 a = tg_v3_load(look->skin_albedo);
-    float blood = 0.26f * n1 + 0.14f * n2 + 0.06f * n3;
+    float blood = 0.26f * n1 + 0.20f * n2 + 0.12f * n3;
     a = tg_v3_mul(a, tg_v3(1 + 0.30f * blood, 1 - 0.9f * blood, 1 - 0.8f * blood));
-    a = tg_v3_scale(a, 1 + 0.12f * (0.35f * n3 + 0.35f * n4) + 0.06f * n2);
+    a = tg_v3_scale(a, 1 + 0.09f * n3 + 0.08f * n4 + 0.07f * n2);
     if (look->freckles > 0) {
         float f = tg_noise_dots(r, 0.055f, 0.35f, 0.004f, 0.011f) * look->freckles * kept(set, 60);
         tint(&a, f, 0.22f, 0.36f, 0.44f);
@@ -36,7 +36,7 @@ void tg_shade_skin(const tg_studio_set *set, const tg_point *p, tg_surface *s) {
     tint(&a, mask[TG_SKIN_LID] * 0.6f, 0.28f, 0.36f, 0.32f);
     float beard = mask[TG_SKIN_BEARD] * look->beard * (1 + 0.5f * (n3 + n4));
     tint(&a, beard, 0.42f, 0.36f, 0.30f);
-    float scalp = tg_smoothstep(0.15f, 0.85f, mask[TG_SKIN_SCALP] + 0.25f * (n3 + n2));
+    float scalp = tg_smoothstep(0.05f, 0.95f, mask[TG_SKIN_SCALP] + 0.35f * n4 + 0.12f * n3);
     a = tg_v3_mix(a, tg_v3_scale(tg_v3_load(look->hair_albedo), 0.72f), scalp * 0.9f);
 
     float lip = tg_smoothstep(0.30f, 0.62f, mask[TG_SKIN_LIPS] + 0.10f * n2);
@@ -53,7 +53,8 @@ void tg_shade_skin(const tg_studio_set *set, const tg_point *p, tg_surface *s) {
                (tg_noise_at(noise, tg_v3(q.x + 0.35f, q.y, q.z)) - tg_noise_at(noise, q));
     }
     g = tg_v3_mad(g, -tg_v3_dot(g, p->normal), p->normal);
-    float amplitude = 0.10f * (1 - 0.3f * lip) * (1 - inner);
+    float face = tg_maxf(mask[TG_SKIN_RED], mask[TG_SKIN_BLUSH]); /* where pores are widest */
+    float amplitude = (0.13f + 0.09f * tg_minf(face, 1)) * (1 - 0.3f * lip) * (1 - inner);
     s->normal = tg_v3_normal(tg_v3_mad(p->normal, -amplitude, g));
 
     s->albedo = a;
@@ -63,11 +64,11 @@ void tg_shade_skin(const tg_studio_set *set, const tg_point *p, tg_surface *s) {
     s->rough = 0.54f + 0.10f * n2;
     s->rough2 = s->rough * 0.62f;
     s->lobe2 = 0.25f;
-    s->gloss = 0.50f * (1 + 0.8f * n2);
+    s->gloss = 0.48f * (1 + 0.8f * n2 + 0.5f * n4);
     s->sky_gloss *= 0.8f;
-    s->rough += lip * (0.42f - s->rough);
-    s->rough2 += lip * (s->rough * 0.7f - s->rough2);
-    s->gloss += lip * (0.85f - s->gloss);
+    s->rough += lip * (0.44f - s->rough);
+    s->rough2 += lip * (0.20f - s->rough2); /* a wet film over the creases */
+    s->gloss += lip * (0.95f - s->gloss);
     s->gloss *= 1 - 0.4f * tg_clampf(mask[TG_SKIN_LID], 0, 1);
     s->gloss *= 1 - 0.8f * scalp;
     s->rough += inner * (0.35f - s->rough);

@@ -13,6 +13,7 @@ typedef struct {
     int first, last;
     int radius[3];
     float depth_scale[3]; /* 1 / (2 sigma^2) */
+    float share[3];       /* of the light that goes that far */
     float weight[3][MAX_RADIUS + 1];
 } job;
 
@@ -75,14 +76,17 @@ static void blur_rows(void *arg, int64_t begin, int64_t end, int worker) {
             blur_row(j, c, y, x0, x1, sum, norm);
             if (!j->vertical) /* the vertical pass reads the whole row, if only with weight 0 */
                 memset(j->target + row, 0, sizeof(float) * (size_t)w);
-            for (int x = x0; x <= x1; x++)
-                j->target[row + (size_t)x] = sum[x] / norm[x];
+            /* The vertical pass still finds the light of the surface in its target. */
+            for (int x = x0; x <= x1; x++) {
+                float *t = j->target + row + (size_t)x, wide = sum[x] / norm[x];
+                *t = j->vertical ? *t + j->share[c] * (wide - *t) : wide;
+            }
         }
     }
 }
 
-void tg_sss_blur(const tg_sss *sss, const float sigma[3], float pixels_per_dm, int first, int last,
-                 tg_pool *pool) {
+void tg_sss_blur(const tg_sss *sss, const float sigma[3], const float share[3], float pixels_per_dm,
+                 int first, int last, tg_pool *pool) {
     job j = {.sss = sss, .first = first, .last = last};
     if (last < first || sss->width > MAX_WIDTH)
         return;
@@ -90,6 +94,7 @@ void tg_sss_blur(const tg_sss *sss, const float sigma[3], float pixels_per_dm, i
         float s = sigma[c] * pixels_per_dm;
         int radius = (int)ceilf(2.2f * s);
         j.radius[c] = radius < MAX_RADIUS ? radius : MAX_RADIUS;
+        j.share[c] = share[c];
         j.depth_scale[c] = 0.5f / (sigma[c] * sigma[c]);
         for (int d = 0; d <= j.radius[c]; d++)
             j.weight[c][d] = expf(-0.5f * (float)(d * d) / (s * s));

@@ -14,8 +14,9 @@ typedef struct {
 } tg_sss;
 
 /* Separable Gaussian of sigma dm per channel (pixels_per_dm cells per dm), weighted by depth
- * difference with the same sigma. Rows outside [first,last] keep their values. */
-void tg_sss_blur(const tg_sss *sss, const float sigma[3], float pixels_per_dm, int first, int last,
-                 tg_pool *pool);
+ * difference with the same sigma; `share` of the result and the rest of the light as it was. Rows
+ * outside [first,last] keep their values. */
+void tg_sss_blur(const tg_sss *sss, const float sigma[3], const float share[3], float pixels_per_dm,
+                 int first, int last, tg_pool *pool);
 
 #endif

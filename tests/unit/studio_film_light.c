@@ -130,7 +130,7 @@ static void blur_spreads_red_and_stops_at_edges(void **state) {
             e[c * W * H + i] = x < 20 ? 1 : x < 40 ? 0 : 5;
     }
     tg_sss s = {W, H, e, depth, scratch};
-    tg_sss_blur(&s, sigma, 100, 0, H - 1, NULL);
+    tg_sss_blur(&s, sigma, (const float[3]){1, 1, 1}, 100, 0, H - 1, NULL);
     for (int y = 0; y < H; y++) {
         const float *red = e + y * W, *blue = e + 2 * W * H + y * W;
         assert_float_equal(red[2], 1, 1e-5f);
