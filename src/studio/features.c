@@ -212,11 +212,30 @@ tg_status tg_tongue_build(tg_context *ctx, const tg_piece *piece, tg_surface *ou
 
 /* ---- hair ----------------------------------------------------------------------------------- */
 
+/* border[vertices]: 1 where the faces around a vertex leave a gap. */
+static bool mark_border(const tg_obj *mesh, uint8_t *border) {
+    int64_t *turn = tg_calloc((size_t)mesh->vertices * sizeof *turn);
+    for (int f = 0; turn && f < mesh->faces; f++) {
+        const int32_t *c = mesh->face[f];
+        int corners = c[2] == c[3] ? 3 : 4;
+        for (int k = 0; k < corners; k++) /* neighbours ahead and behind cancel in a closed fan */
+            turn[c[k]] += c[(k + 1) % corners] - c[(k + corners - 1) % corners];
+    }
+    for (int i = 0; turn && i < mesh->vertices; i++)
+        border[i] = turn[i] != 0;
+    tg_free(turn);
+    return turn != NULL;
+}
+
 tg_status tg_cap_build(tg_context *ctx, const tg_recipe *recipe, const tg_piece *piece,
                        tg_surface *out) {
     static const float DARKER = 0.55f; /* than the strands over it */
     tg_fitting f;
     tg_status status = tg_fitting_create(ctx, piece, &f);
+    uint8_t *border = tg_alloc((size_t)piece->proxy.mesh.vertices);
+    if (status == TG_OK && (!border || !mark_border(&piece->proxy.mesh, border))) {
+        status = no_memory(ctx);
+    }
     const float *hair = recipe->look.hair_albedo;
     for (int i = 0; status == TG_OK && i < piece->proxy.mesh.vertices; i++) {
         set_albedo(f.attr[i], DARKER * hair[0], DARKER * hair[1], DARKER * hair[2]);
@@ -224,8 +243,16 @@ tg_status tg_cap_build(tg_context *ctx, const tg_recipe *recipe, const tg_piece 
     if (status == TG_OK) {
         tg_surface_plan plan = tg_fitting_plan(piece, &f, TG_MATERIAL_HAIR, "hair", 0);
         plan.two_sided = true;
+        plan.faces = 0;
+        for (int i = 0; i < piece->proxy.mesh.faces; i++) {
+            const int32_t *c = f.face[i];
+            if (!(border[c[0]] || border[c[1]] || border[c[2]] || border[c[3]])) {
+                memmove(f.face[plan.faces++], f.face[i], sizeof *f.face);
+            }
+        }
         status = tg_surface_build(ctx, &plan, out);
     }
+    tg_free(border);
     tg_fitting_free(&f);
     return status;
 }

@@ -139,7 +139,8 @@ static void find_point(const tg_film *f, const tg_mesh *mesh, const group *g, tg
     p->rest = blend3(mesh->rest, corner, w);
     p->normal = tg_v3_normal(blend3(mesh->normal, corner, w));
     p->view = tg_v3_normal(tg_v3_sub(f->set.eye, p->position));
-    if (mesh->two_sided && tg_v3_dot(p->normal, p->view) < 0)
+    p->back = mesh->two_sided && tg_v3_dot(p->normal, p->view) < 0;
+    if (p->back)
         p->normal = tg_v3_scale(p->normal, -1);
     float region = 0, sky[4] = {0, 0, 0, 0};
     p->u = p->v = 0;

@@ -209,12 +209,35 @@ static float distance(const float a[3], const float b[3]) {
     return sqrtf(x * x + y * y + z * z);
 }
 
-/* Walks from a random point until `length` or a border; returns the number of stretches. */
-static int walk(const hair_field *field, tg_dice *dice, float length, stretch way[MAX_STEPS]) {
+/* Against the flow to the border where hairs leave the skin. */
+static void go_to_root(const hair_field *field, stretch *s) {
+    for (int n = 0; n < MAX_STEPS; n++) {
+        int entry = (s->exit + 2) % 4;
+        int32_t across = field->next[s->face][entry];
+        if (across < 0) {
+            return;
+        }
+        int face = across / 4, side = across % 4;
+        bool same_end =
+            field->mesh->face[s->face][(entry + 1) % 4] == field->mesh->face[face][side];
+        s->lateral = same_end ? s->lateral : 1.0f - s->lateral;
+        s->face = face;
+        s->exit = side;
+    }
+}
+
+/* Walks from a random point (from a root with the probability `rooted`) until `length` or a border;
+ * returns the number of stretches. */
+static int walk(const hair_field *field, tg_dice *dice, float length, float rooted,
+                stretch way[MAX_STEPS]) {
     stretch s = {.face = tg_lottery_draw(&field->lottery, tg_roll(dice))};
     s.exit = field->exit[s.face];
     s.lateral = tg_roll(dice);
     s.tau = tg_roll(dice);
+    if (rooted > 0.0f && tg_roll(dice) < rooted) {
+        go_to_root(field, &s);
+        s.tau *= s.tau; /* denser at the line, not cut off by it */
+    }
     int32_t corner[4];
     float weight[4], from[3], to[3];
     for (int n = 0; n < MAX_STEPS; n++) {
@@ -383,7 +406,7 @@ tg_status tg_hair_grow(tg_context *ctx, const tg_grower *grower, const tg_piece 
         stretch way[MAX_STEPS];
         guide g;
         float wish = style->length * tg_roll_between(&dice, 0.55f, 1.2f);
-        int stretches = walk(&field, &dice, wish, way);
+        int stretches = walk(&field, &dice, wish, style->rooted, way);
         float length = fminf(way[stretches - 1].end, wish);
         length += fminf(wish - length, style->free * tg_roll(&dice));
         if (length >= style->min_share * wish && length > 1e-4f) {

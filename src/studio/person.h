@@ -10,6 +10,7 @@ enum { TG_MAX_INGREDIENTS = 384 };
 typedef struct {
     float length; /* dm */
     float lift, wave, wave_frequency, spread, flick, width, free, min_share;
+    float rooted; /* share of strands that begin where the hair leaves the skin */
 } tg_hair_style;
 
 /* What a person is made of. Strings are borrowed from the actor's tables. */

@@ -79,6 +79,7 @@ static bool read_hair(const tg_json *v, tg_recipe *out) {
         .flick = read_number(strand, "flick", 0.0, 1.0, &good),
         .width = read_number(strand, "width", 0.0062, 0.1, &good),
         .free = read_number(strand, "free", 0.06, 1.0, &good),
+        .rooted = read_number(strand, "root", 0.0, 1.0, &good),
         .min_share = read_number(strand, "minfrac", 0.45, 1.0, &good),
     };
     out->brow_density = read_number(v, "brow_density", 0.8, 4.0, &good);

@@ -42,6 +42,7 @@ tg_vec3 tg_sky_direction(int k);
 typedef struct {
     tg_vec3 position, rest, view; /* view: unit, towards the camera */
     tg_vec3 normal;               /* interpolated, unit, turned to the camera if two-sided */
+    bool back;                    /* the back of a two-sided mesh is seen */
     float u, v, attr[TG_ATTR];
     tg_vec3 ambient; /* sky irradiance with occlusion */
     float open;      /* unoccluded share of the sky, 0..1 */

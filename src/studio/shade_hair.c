@@ -36,7 +36,7 @@ static tg_vec3 fibre_light(const tg_light *light, float lit, tg_vec3 albedo, tg_
     float edge = tg_smoothstep(-0.1f, 0.35f, nl) * sl;
     float diffuse = 0.8f * sl * tg_clampf(0.35f + 0.65f * nl, 0, 1);
     diffuse += 0.45f * tg_fast_pow(trt, 14) * edge;
-    float white = 0.07f * tg_fast_pow(r, 40) * edge;
+    float white = 0.055f * tg_fast_pow(r, 28) * edge;
     tg_vec3 f = tg_v3_add(tg_v3_scale(albedo, diffuse), tg_v3(white, white, white));
     return tg_v3_scale(tg_v3_mul(f, light->color), lit);
 }
@@ -97,7 +97,7 @@ void tg_shade_strand(const tg_studio_set *set, const tg_strands *strands, int n,
                      const uint8_t *seen, float *out) {
     int last = strands->points - 1;
     tg_vec3 root = tg_v3_load(strands->albedo + 3 * (size_t)n);
-    float tilt = (strands->random[n] - 0.5f) * 0.08f;
+    float tilt = (strands->random[n] - 0.5f) * 0.16f;
     knots k = {.at = -1};
     for (int j = 0; j <= last; j++) {
         if (!seen[j])
