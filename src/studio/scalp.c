@@ -75,7 +75,8 @@ tg_status tg_scalp_paint(tg_context *ctx, const tg_grower *grower, const tg_stra
     const tg_actor *actor = grower->actor;
     for (int v = 0; v < TG_BASE_VERTICES; v++) {
         const float *r = actor->base.position[v];
-        bool face = r[1] <= 7.45f && r[2] >= 0.45f;
+        bool sideburn = fabsf(r[0]) > 0.60f && r[1] > 7.05f;
+        bool face = r[1] <= 7.45f && r[2] >= 0.45f && !sideburn;
         bool ear = fabsf(r[0]) > 0.78f && r[1] < 7.35f;
         bool inside = mask[v][TG_SKIN_INNER_MOUTH] > 0.0f;
         if (grower->body->base_row[v] >= 0 && !face && !ear && !inside) {

@@ -33,6 +33,7 @@ void tg_shade_eye(const tg_studio_set *set, const tg_point *p, tg_surface *s) {
     s->sky_gloss = 1.2f / 0.7f * tg_clampf(p->open, 0, 1);
     s->shadow_floor = 0.12f;
     s->ambient = tg_v3_scale(p->ambient, 0.35f + 0.65f * p->open);
+    s->shade = 0.60f + 0.40f * tg_smoothstep(0.15f, 0.60f, p->open); /* lids and lashes above */
     /* The window of the key light, mirrored in the cornea: what makes an eye look alive. */
     tg_vec3 mirror = tg_v3_sub(tg_v3_scale(p->normal, 2 * tg_v3_dot(p->normal, p->view)), p->view);
     float window = tg_smoothstep(0.94f, 0.975f, tg_v3_dot(mirror, set->light[0].direction));

@@ -34,6 +34,7 @@ void tg_shade_skin(const tg_studio_set *set, const tg_point *p, tg_surface *s) {
     tint(&a, blush, -0.02f, 0.24f, 0.19f);
     tint(&a, mask[TG_SKIN_RED] * 0.8f, 0, 0.20f, 0.17f);
     tint(&a, mask[TG_SKIN_LID] * 0.6f, 0.28f, 0.36f, 0.32f);
+    tint(&a, tg_clampf(mask[TG_SKIN_CAVITY], 0, 1), 0.55f, 0.42f, 0.34f);
     float beard = mask[TG_SKIN_BEARD] * look->beard * (1 + 0.5f * (n3 + n4));
     tint(&a, beard, 0.42f, 0.36f, 0.30f);
     float scalp = tg_smoothstep(0.05f, 0.95f, mask[TG_SKIN_SCALP] + 0.35f * n4 + 0.12f * n3);
