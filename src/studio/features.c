@@ -184,7 +184,7 @@ tg_status tg_teeth_build(tg_context *ctx, const tg_piece *piece, tg_surface *out
         if (is_gum) {
             set_albedo(f.attr[i], 0.40f, 0.13f, 0.12f);
         } else {
-            set_albedo(f.attr[i], 0.90f, 0.84f, 0.74f);
+            set_albedo(f.attr[i], 0.80f, 0.74f, 0.645f);
         }
         f.attr[i][4] = is_gum ? 1.0f : 0.0f;
     }

@@ -19,10 +19,13 @@ void tg_shade_cloth(const tg_studio_set *set, const tg_point *p, tg_surface *s) 
     /* Fibres that stand up catch light at the rim. */
     float edge = 1 - tg_clampf(tg_v3_dot(p->normal, p->view), 0, 1);
     s->albedo = tg_v3_scale(s->albedo, 1 + 0.5f * edge * edge * edge);
-    /* Light goes through: linings are not black. Shadow maps are too coarse for the rim of one. */
+    /* Light goes through: linings are not black, nor are rims, whose two layers the maps confuse.
+     */
+    float through = 1 - tg_smoothstep(0.02f, 0.30f, p->open);
     if (p->back) {
         s->shade = 0.25f;
         s->gloss = 0;
-        s->extra = tg_v3(0.24f, 0.235f, 0.23f);
+        through = 1;
     }
+    s->extra = tg_v3_scale(tg_v3(0.40f, 0.39f, 0.38f), through);
 }
