@@ -116,6 +116,14 @@ tg_status tg_person_create(tg_context *ctx, const tg_actor *actor, const tg_pers
 void tg_person_destroy(tg_person **person);
 
 /* Colours and such for the shader. */
+/* Where somebody is filmed, linear RGB. A black key light stands for all of the default: a grey
+ * backdrop, light from the subject's right. */
+typedef struct {
+    float key[3], key_from[3];      /* colour; towards the lamp, any length */
+    float rim[3];                   /* colour of the lamp behind */
+    float backdrop[3], vignette[3]; /* behind the head and at the picture's corners */
+} tg_stage;
+
 typedef struct {
     tg_gender gender;
     float skin_albedo[3], lip_albedo[3], lip_opacity;
@@ -123,6 +131,7 @@ typedef struct {
     float iris[3];
     float hair_albedo[3];
     float cloth_albedo[3];
+    tg_stage stage;
 } tg_look;
 const tg_look *tg_person_look(const tg_person *person);
 /* "ben", or "random-<seed>". */

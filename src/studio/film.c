@@ -60,16 +60,26 @@ tg_film_options tg_film_defaults(const tg_actor *actor, const tg_person *person,
 
 /* ---- life ------------------------------------------------------------------------------ */
 
+static const tg_stage grey_stage = {.key = {1.66f, 1.53f, 1.36f},
+                                    .key_from = {-0.72f, 0.52f, 0.66f},
+                                    .rim = {1.50f, 1.50f, 1.55f},
+                                    .backdrop = {0.30f, 0.33f, 0.37f},
+                                    .vignette = {0.10f, 0.115f, 0.135f}};
+
+/* The fill stands opposite the key, the rim lamp behind on the fill's side. */
 static bool set_lights(tg_film *f) {
-    static const struct {
+    const tg_stage *stage = &f->look.stage;
+    tg_vec3 key = tg_v3_load(stage->key_from);
+    float side = key.x > 0 ? -1 : 1;
+    const struct {
         tg_vec3 direction, color;
         int map, disc;
         float step, offset, bias;
     } light[TG_LIGHTS] = {
-        {{-0.72f, 0.52f, 0.66f}, {1.66f, 1.53f, 1.36f}, 1024, 3, 0.018f, 0.015f, -0.012f}, /* key */
-        {{0.95f, 0.15f, 0.55f}, {0.24f, 0.27f, 0.32f}, 512, 1, 0.030f, 0.030f, -0.020f},  /* fill */
-        {{0.45f, 0.55f, -0.85f}, {1.50f, 1.50f, 1.55f}, 512, 1, 0.030f, 0.030f, -0.020f}, /* rim */
-        {{-0.80f, 0.30f, -0.70f}, {0.70f, 0.75f, 0.80f}, 512, 1, 0.030f, 0.030f, -0.020f}};
+        {key, tg_v3_load(stage->key), 1024, 3, 0.018f, 0.015f, -0.012f},
+        {{side * 0.95f, 0.15f, 0.55f}, {0.24f, 0.27f, 0.32f}, 512, 1, 0.030f, 0.030f, -0.020f},
+        {{side * 0.45f, 0.55f, -0.85f}, tg_v3_load(stage->rim), 512, 1, 0.030f, 0.030f, -0.020f},
+        {{side * -0.80f, 0.30f, -0.70f}, {0.70f, 0.75f, 0.80f}, 512, 1, 0.030f, 0.030f, -0.020f}};
     tg_vec3 center = tg_v3(0, f->options.anchor[1] - 0.4f, 0.6f);
     for (int l = 0; l < TG_LIGHTS; l++) {
         f->set.light[l] = (tg_light){.direction = tg_v3_normal(light[l].direction),
@@ -183,11 +193,13 @@ static bool alloc_film(tg_film *f, const tg_scene *scene) {
 }
 
 static void paint_background(tg_film *f) {
+    tg_vec3 middle = tg_v3_load(f->look.stage.backdrop);
+    tg_vec3 corner = tg_v3_load(f->look.stage.vignette);
     int w = f->options.width, h = f->options.height;
     for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++) {
-            tg_vec3 c =
-                tg_tone(tg_backdrop(((float)x + 0.5f) / (float)w, ((float)y + 0.5f) / (float)h));
+            tg_vec3 c = tg_tone(tg_backdrop(middle, corner, ((float)x + 0.5f) / (float)w,
+                                            ((float)y + 0.5f) / (float)h));
             uint8_t *p = f->background + 3 * ((size_t)y * (size_t)w + (size_t)x);
             p[0] = tg_tone_byte(c.x);
             p[1] = tg_tone_byte(c.y);
@@ -209,6 +221,9 @@ tg_status tg_film_create(tg_context *ctx, const tg_scene *scene, const tg_film_o
         return tg_fail(ctx, TG_ENOMEM, "no memory for the film");
     f->options = *options;
     f->look = *options->look;
+    const float *key = f->look.stage.key;
+    if (key[0] + key[1] + key[2] <= 0)
+        f->look.stage = grey_stage;
     f->cells_w = options->width * options->cells;
     f->cells_h = options->height * options->cells;
     f->camera = options->camera;

@@ -48,6 +48,26 @@ static float read_number(const tg_json *v, const char *key, double otherwise, do
     return (float)value;
 }
 
+/* An entry without a stage is filmed on the default one. */
+static bool read_stage(const tg_json *v, tg_stage *stage) {
+    if (!v) {
+        return true;
+    }
+    const tg_json *from = tg_json_get(v, "key_from");
+    bool good = tg_json_count(from) == 3;
+    for (int k = 0; k < 3; k++) {
+        double value = tg_json_number(tg_json_at(from, k), NAN);
+        good = good && fabs(value) <= 10.0;
+        stage->key_from[k] = (float)value;
+    }
+    const float *d = stage->key_from;
+    good = good && d[0] * d[0] + d[1] * d[1] + d[2] * d[2] > 1e-4f;
+    good = good && read_color(tg_json_get(v, "key"), stage->key);
+    good = good && read_color(tg_json_get(v, "rim"), stage->rim);
+    good = good && read_color(tg_json_get(v, "backdrop"), stage->backdrop);
+    return good && read_color(tg_json_get(v, "vignette"), stage->vignette);
+}
+
 static bool read_look(const tg_json *v, tg_look *look) {
     const char *gender = tg_json_string(tg_json_get(v, "gender"), "");
     look->gender = strcmp(gender, "female") == 0 ? TG_GENDER_FEMALE : TG_GENDER_MALE;
@@ -57,6 +77,7 @@ static bool read_look(const tg_json *v, tg_look *look) {
     good = good && read_color(tg_json_get(v, "iris"), look->iris);
     good = good && read_color(tg_json_get(v, "hair_albedo"), look->hair_albedo);
     good = good && read_color(tg_json_get(v, "cloth_albedo"), look->cloth_albedo);
+    good = good && read_stage(tg_json_get(v, "stage"), &look->stage);
     look->lip_opacity = read_number(v, "lip_opacity", 0.7, 1.0, &good);
     look->beard = read_number(v, "beard", 0.0, 1.0, &good);
     look->blush = read_number(v, "blush", 0.4, 1.0, &good);

@@ -35,7 +35,7 @@ void tg_shade_skin(const tg_studio_set *set, const tg_point *p, tg_surface *s) {
     tint(&a, mask[TG_SKIN_RED] * 0.8f, 0, 0.20f, 0.17f);
     tint(&a, mask[TG_SKIN_LID] * 0.6f, 0.28f, 0.36f, 0.32f);
     tint(&a, tg_clampf(mask[TG_SKIN_CAVITY], 0, 1), 0.55f, 0.42f, 0.34f);
-    float beard = mask[TG_SKIN_BEARD] * look->beard * (1 + 0.5f * (n3 + n4));
+    float beard = mask[TG_SKIN_BEARD] * look->beard * (1 + 0.5f * n3 + 1.1f * n4);
     tint(&a, beard, 0.42f, 0.36f, 0.30f);
     float scalp = tg_smoothstep(0.05f, 0.95f, mask[TG_SKIN_SCALP] + 0.35f * n4 + 0.12f * n3);
     a = tg_v3_mix(a, tg_v3_scale(tg_v3_load(look->hair_albedo), 0.72f), scalp * 0.9f);
@@ -69,7 +69,7 @@ void tg_shade_skin(const tg_studio_set *set, const tg_point *p, tg_surface *s) {
     s->sky_gloss *= 0.8f;
     s->rough += lip * (0.44f - s->rough);
     s->rough2 += lip * (0.20f - s->rough2); /* a wet film over the creases */
-    s->gloss += lip * (0.95f - s->gloss);
+    s->gloss += lip * (0.95f + 0.7f * (look->lip_opacity - 0.85f) - s->gloss); /* bare lips: dry */
     s->gloss *= 1 - 0.4f * tg_clampf(mask[TG_SKIN_LID], 0, 1);
     s->gloss *= 1 - 0.8f * scalp;
     s->rough += inner * (0.35f - s->rough);

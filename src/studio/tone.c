@@ -12,10 +12,10 @@ tg_vec3 tg_tone(tg_vec3 c) {
     return tg_v3(curve(EXPOSURE * c.x), curve(EXPOSURE * c.y), curve(EXPOSURE * c.z));
 }
 
-tg_vec3 tg_backdrop(float x, float y) {
+tg_vec3 tg_backdrop(tg_vec3 middle, tg_vec3 corner, float x, float y) {
     float dx = x - 0.5f, dy = y - 0.42f;
     float far = tg_smoothstep(0, 0.85f, 1.15f * sqrtf(dx * dx + dy * dy));
-    return tg_v3_mix(tg_v3(0.30f, 0.33f, 0.37f), tg_v3(0.10f, 0.115f, 0.135f), far);
+    return tg_v3_mix(middle, corner, far);
 }
 
 uint8_t tg_tone_byte(float encoded) {

@@ -7,8 +7,9 @@
 /* Filmic curve and sRGB encoding of one channel, 0..1. Samples are encoded first and averaged
  * then, so that a pixel is an exact alpha blend of what its samples see. */
 tg_vec3 tg_tone(tg_vec3 linear);
-/* Backdrop at x, y in 0..1 of the picture (linear, before tg_tone). */
-tg_vec3 tg_backdrop(float x, float y);
+/* Backdrop at x, y in 0..1 of the picture (linear, before tg_tone), between its colours behind the
+ * head and far from it. */
+tg_vec3 tg_backdrop(tg_vec3 middle, tg_vec3 corner, float x, float y);
 uint8_t tg_tone_byte(float encoded);
 enum { TG_TONE_MAX_WIDTH = 2048 };
 /* Grows the torso layer upward below the head, after the dataset recipe of the RAD-NeRF family:

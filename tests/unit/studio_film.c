@@ -130,6 +130,34 @@ static void light_falls_from_the_key_side(void **state) {
     tg_context_destroy(&ctx);
 }
 
+/* A look's own stage moves the key light and paints the backdrop. */
+static void a_stage_of_ones_own(void **state) {
+    (void)state;
+    tg_context *ctx = tg_context_create(1);
+    tg_scene scene = studio_figure();
+    tg_film_options o = options_of(1, false);
+    tg_look other = look;
+    other.stage = (tg_stage){.key = {1.7f, 1.5f, 1.2f},
+                             .key_from = {3.6f, 2.5f, 3.3f},
+                             .rim = {1, 1, 1},
+                             .backdrop = {0.3f, 0.02f, 0.02f},
+                             .vignette = {0.02f, 0.02f, 0.3f}};
+    o.look = &other;
+    tg_film *film;
+    tg_film_frame f;
+    assert_int_equal(tg_film_create(ctx, &scene, &o, &film), TG_OK);
+    tg_film_expose(film, &scene, NULL, &f);
+    tg_vec3 left = tg_film_project(&o.camera, tg_v3(-0.5f, 0.4f, 0.6f));
+    tg_vec3 right = tg_film_project(&o.camera, tg_v3(0.5f, 0.4f, 0.6f));
+    assert_true(f.rgb[3 * ((int)right.y * SIZE + (int)right.x) + 1] >
+                f.rgb[3 * ((int)left.y * SIZE + (int)left.x) + 1] + 20);
+    const uint8_t *b = tg_film_background(film), *middle = b + 3 * (40 * SIZE + SIZE / 2);
+    assert_true(middle[0] > 100 && middle[2] < 60 && b[2] > 100 && b[0] < 60);
+    tg_film_destroy(&film);
+    studio_scene_free(&scene);
+    tg_context_destroy(&ctx);
+}
+
 static void sizes_out_of_range_are_refused(void **state) {
     (void)state;
     tg_context *ctx = tg_context_create(1);
@@ -153,7 +181,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_bytes_at_any_number_of_threads_and_again),
         cmocka_unit_test(layers_are_parts_of_the_picture),
-        cmocka_unit_test(light_falls_from_the_key_side),
+        cmocka_unit_test(light_falls_from_the_key_side), cmocka_unit_test(a_stage_of_ones_own),
         cmocka_unit_test(sizes_out_of_range_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
