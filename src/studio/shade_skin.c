@@ -72,6 +72,7 @@ void tg_shade_skin(const tg_studio_set *set, const tg_point *p, tg_surface *s) {
     s->gloss += lip * (0.95f + 0.7f * (look->lip_opacity - 0.85f) - s->gloss); /* bare lips: dry */
     s->gloss *= 1 - 0.4f * tg_clampf(mask[TG_SKIN_LID], 0, 1);
     s->gloss *= 1 - 0.8f * scalp;
+    s->gloss *= 1 - 0.7f * tg_smoothstep(0.66f, 0.76f, fabsf(r.x)); /* ears are dull */
     s->rough += inner * (0.35f - s->rough);
     s->gloss += inner * (0.6f - s->gloss);
     s->shade = 1 - 0.85f * tg_clampf(mask[TG_SKIN_CAVITY], 0, 1);
