@@ -230,6 +230,7 @@ static bool mark_border(const tg_obj *mesh, uint8_t *border) {
 tg_status tg_cap_build(tg_context *ctx, const tg_recipe *recipe, const tg_piece *piece,
                        tg_surface *out) {
     static const float DARKER = 0.55f; /* than the strands over it */
+    static const float CROWN_Y = 8.2f; /* rims above it part the hair, those below end on skin */
     tg_fitting f;
     tg_status status = tg_fitting_create(ctx, piece, &f);
     uint8_t *border = tg_alloc((size_t)piece->proxy.mesh.vertices);
@@ -246,7 +247,8 @@ tg_status tg_cap_build(tg_context *ctx, const tg_recipe *recipe, const tg_piece 
         plan.faces = 0;
         for (int i = 0; i < piece->proxy.mesh.faces; i++) {
             const int32_t *c = f.face[i];
-            if (!(border[c[0]] || border[c[1]] || border[c[2]] || border[c[3]])) {
+            bool rim = border[c[0]] || border[c[1]] || border[c[2]] || border[c[3]];
+            if (!rim || piece->rest[c[0]][1] > CROWN_Y) {
                 memmove(f.face[plan.faces++], f.face[i], sizeof *f.face);
             }
         }
