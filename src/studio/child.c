@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "studio/pipe.h"
+
 #ifdef __SANITIZE_THREAD__
 /* espeak-ng starts a thread when it is initialised. ThreadSanitizer ends a forked child for that
  * unless told otherwise. */
@@ -26,34 +28,6 @@ typedef struct {
     int message;
 } reply;
 
-static bool write_all(int fd, const void *data, size_t bytes) {
-    const char *at = data;
-    while (bytes > 0) {
-        ssize_t n = write(fd, at, bytes);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += n;
-        bytes -= (size_t)n;
-    }
-    return true;
-}
-
-static bool read_all(int fd, void *data, size_t bytes) {
-    char *at = data;
-    while (bytes > 0) {
-        ssize_t n = read(fd, at, bytes);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += n;
-        bytes -= (size_t)n;
-    }
-    return true;
-}
-
 static void answer(tg_context *ctx, int fd, tg_status status, const tg_raw_speech *raw) {
     const char *message = tg_message(ctx);
     reply r = {.status = status, .message = (int)strlen(message)};
@@ -63,20 +37,20 @@ static void answer(tg_context *ctx, int fd, tg_status status, const tg_raw_speec
         r.phones = raw->phones.count;
     }
     /* Names are static strings: they lie at the same address in parent and child. */
-    bool ok = write_all(fd, &r, sizeof r) && write_all(fd, message, (size_t)r.message) &&
-              write_all(fd, raw->samples, (size_t)r.count * sizeof(float)) &&
-              write_all(fd, raw->phones.phone, (size_t)r.phones * sizeof(tg_segment));
+    bool ok = tg_pipe_write(fd, &r, sizeof r) && tg_pipe_write(fd, message, (size_t)r.message) &&
+              tg_pipe_write(fd, raw->samples, (size_t)r.count * sizeof(float)) &&
+              tg_pipe_write(fd, raw->phones.phone, (size_t)r.phones * sizeof(tg_segment));
     _exit(ok ? 0 : 1); /* not exit: the parent's buffers are not ours to flush */
 }
 
 static tg_status take_answer(tg_context *ctx, int fd, const tg_voice *voice, tg_raw_speech *out) {
     reply r;
-    if (!read_all(fd, &r, sizeof r) || r.message < 0 || r.phones < 0 || r.count < 0)
+    if (!tg_pipe_read(fd, &r, sizeof r) || r.message < 0 || r.phones < 0 || r.count < 0)
         return tg_fail(ctx, TG_EINTERNAL, "the speech engine of voice %s died", voice->name);
     char *message = tg_alloc((size_t)r.message + 1);
     if (!message)
         return tg_fail(ctx, TG_ENOMEM, "no memory for speech");
-    bool ok = read_all(fd, message, (size_t)r.message);
+    bool ok = tg_pipe_read(fd, message, (size_t)r.message);
     message[ok ? r.message : 0] = 0;
     tg_status status = r.status;
     if (status != TG_OK)
@@ -93,8 +67,8 @@ static tg_status take_answer(tg_context *ctx, int fd, const tg_voice *voice, tg_
         return tg_fail(ctx, TG_ENOMEM, "no memory for speech");
     out->phones.count = r.phones;
     out->phones.capacity = r.phones + 1;
-    ok = ok && read_all(fd, out->samples, (size_t)r.count * sizeof(float)) &&
-         read_all(fd, out->phones.phone, (size_t)r.phones * sizeof(tg_segment));
+    ok = ok && tg_pipe_read(fd, out->samples, (size_t)r.count * sizeof(float)) &&
+         tg_pipe_read(fd, out->phones.phone, (size_t)r.phones * sizeof(tg_segment));
     return ok ? TG_OK
               : tg_fail(ctx, TG_EINTERNAL, "the speech engine of voice %s died", voice->name);
 }
@@ -113,6 +87,7 @@ tg_status tg_speak_in_child(tg_context *ctx, tg_speak_fn *fn, const tg_voice *vo
         return tg_fail(ctx, TG_EINTERNAL, "no process for the speech engine: %s", strerror(why));
     }
     if (pid == 0) {
+        close(fd[0]); /* or a reader that died would go unnoticed and this wait for it */
         int nowhere = open("/dev/null", O_WRONLY);
         if (nowhere >= 0) {
             dup2(nowhere, STDOUT_FILENO);
