@@ -85,6 +85,39 @@ typedef struct {
 tg_status tg_studio_corpus(tg_context *ctx, const char *dir,
                            const tg_studio_corpus_options *options);
 
+/* ---- takes without a corpus ------------------------------------------------------------- */
+
+/* One speaker with a face of its own who speaks for about half a minute. Arrays are owned: free
+ * with tg_studio_take_free, or one by one with tg_free. */
+typedef struct {
+    float *samples; /* [count] 16 kHz mono, full scale 1 */
+    int64_t count;
+    float *landmarks; /* [frames,68,3] head coordinates, dm, 25 fps */
+    int64_t frames;
+    const char **phone; /* [phones] ARPAbet, "SIL" for silence; the names are static */
+    float (*times)[2];  /* [phones] start and end in seconds, without gaps */
+    int phones;
+} tg_studio_take;
+void tg_studio_take_free(tg_studio_take *take);
+
+typedef struct {
+    const char *actor_dir, *tables_dir;
+    uint64_t seed;
+    bool heldout;   /* voices and languages that ordinary takes never use */
+    int processes;  /* that make takes ahead of the reader, 0 = 1, at most 16 */
+    uint64_t first; /* take to begin with */
+} tg_studio_takes_options;
+
+/* Takes first, first + 1, ... without end, made by processes of their own. A take is a function of
+ * (seed, heldout, its number), whatever the number of processes. Missing actor files TG_EINPUT. */
+typedef struct tg_studio_takes tg_studio_takes;
+tg_status tg_studio_takes_open(tg_context *ctx, const tg_studio_takes_options *options,
+                               tg_studio_takes **out);
+/* Waits for the next take; TG_ESTOPPED or TG_EINTR when ctx is cancelled meanwhile. */
+tg_status tg_studio_takes_next(tg_context *ctx, tg_studio_takes *takes, tg_studio_take *out);
+/* Ends the processes. */
+void tg_studio_takes_close(tg_studio_takes **takes);
+
 /* The speech synthesizers with their versions, one by one: NULL behind the last. version[64]. */
 const char *tg_studio_engine(int i, char version[64]);
 

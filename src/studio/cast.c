@@ -20,12 +20,33 @@ static const char *const variants[] = {
     "Mike",   "paul",   "rob",     "steph", "travis", "zac"};
 static const char *const variants_heldout[] = {"m7", "shelby", "klatt4", "victor", "aunty"};
 
+/* Languages that are held out altogether: a Germanic one, one with rounded front vowels and long
+ * consonants, one that is written in syllables. */
+static const char *const languages_heldout[] = {"nl", "hu", "ja"};
+
+bool tg_cast_is_heldout(const char *language) {
+    for (uint32_t i = 0; i < COUNT(languages_heldout); i++)
+        if (!strcmp(languages_heldout[i], language))
+            return true;
+    return false;
+}
+
 static uint32_t draw(const tg_rng *rng, uint64_t index, uint32_t n) {
     return (uint32_t)(((uint64_t)tg_rng_u32(rng, index) * n) >> 32);
 }
 
 static float between(const tg_rng *rng, uint64_t index, float low, float high) {
     return low + (high - low) * tg_rng_uniform(rng, index);
+}
+
+/* The n-th language but English that takes are made of. */
+static const char *language_of(bool heldout, uint32_t n) {
+    if (heldout)
+        return languages_heldout[n % COUNT(languages_heldout)];
+    int count = tg_sentence_language_count(), i = 2;
+    for (uint32_t left = n;; i = i + 1 < count ? i + 1 : 2)
+        if (!tg_cast_is_heldout(tg_sentence_language(i)) && left-- == 0)
+            return tg_sentence_language(i);
 }
 
 /* Half of the speakers are flite's (recorded people), a quarter speaks English with espeak's
@@ -36,7 +57,7 @@ tg_status tg_cast_speaker(tg_context *ctx, uint64_t seed, bool heldout, int inde
     snprintf(id, sizeof id, "speaker %d", index);
     tg_rng rng = tg_rng_make(seed, id, "speaker");
     float kind = tg_rng_uniform(&rng, 0);
-    uint32_t languages = (uint32_t)tg_sentence_language_count();
+    uint32_t languages = (uint32_t)tg_sentence_language_count() * 7; /* nearly even */
     const char *variant = heldout ? variants_heldout[draw(&rng, 1, COUNT(variants_heldout))]
                                   : variants[draw(&rng, 1, COUNT(variants))];
     if (kind < 0.5f && heldout)
@@ -47,8 +68,8 @@ tg_status tg_cast_speaker(tg_context *ctx, uint64_t seed, bool heldout, int inde
         snprintf(name, sizeof name, "espeak:%s+%s", english[draw(&rng, 2, COUNT(english))],
                  variant);
     else
-        snprintf(name, sizeof name, "espeak:%s+%s",
-                 tg_sentence_language(2 + (int)draw(&rng, 2, languages - 2)), variant);
+        snprintf(name, sizeof name, "espeak:%s+%s", language_of(heldout, draw(&rng, 2, languages)),
+                 variant);
     tg_status status = tg_voice_parse(ctx, name, &out->voice);
     out->voice.warp = between(&rng, 3, 0.85f, 1.20f);
     out->voice.pitch = between(&rng, 4, 0.85f, 1.20f);

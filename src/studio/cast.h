@@ -10,8 +10,10 @@ typedef struct {
     tg_person_options face;
 } tg_speaker;
 
-/* Speaker `index` of a corpus; a function of the arguments. heldout chooses among the voices that
- * other corpora never use. */
+/* Is the language one that only held-out speakers speak? */
+bool tg_cast_is_heldout(const char *language);
+/* Speaker `index` of a corpus; a function of the arguments. heldout chooses among the voices and
+ * languages that other corpora never use (English aside). */
 tg_status tg_cast_speaker(tg_context *ctx, uint64_t seed, bool heldout, int index, tg_speaker *out);
 /* The speaker's face. On some random faces the lips lie over each other, which landmarks cannot
  * tell from an open mouth; such a face is drawn again (who->face.seed changes). */

@@ -55,6 +55,8 @@ tg_phone_kind tg_phone_kind_of(const char *name);
 /* ARPAbet phones of one IPA symbol as espeak-ng prints it ("tʃʰ", "aɪə", "ɲ"), in time order. A
  * symbol of marks only gives 0, so does an unknown one. */
 int tg_phones_from_ipa(const char *ipa, const char *out[4]);
+/* Is there a letter in the symbol that stands for a sound and that the table does not know? */
+bool tg_phones_unknown_ipa(const char *ipa);
 /* Marks releases and levels in a finished recording: bursts of stops by the rise of high-frequency
  * energy, loudness of vowels by RMS. samples [n] 16 kHz mono. */
 void tg_phones_measure(tg_phones *phones, const float *samples, int64_t n);

@@ -83,7 +83,9 @@ static const char *const ipa_table[][2] = {
     {"ç", "SH"},   {"ʝ", "Y"},    {"x", "HH"},   {"χ", "HH"},  {"ɣ", "G"},   {"ʁ", "G"},
     {"ʀ", "G"},    {"h", "HH"},   {"ɦ", "HH"},   {"ʔ", "HH"},  {"l", "L"},   {"ɫ", "L"},
     {"ɭ", "L"},    {"ɬ", "L"},    {"ʎ", "L"},    {"r", "R"},   {"ɹ", "R"},   {"ɻ", "R"},
-    {"ɾ", "D"},    {"ɽ", "D"},    {"j", "Y"},    {"ɥ", "W"},   {"w", "W"},   {"ʍ", "W"},
+    {"ä", "AA"},   {"ã", "AA"},   {"ẽ", "EH"},   {"ĩ", "IY"},  {"õ", "OW"},  {"ũ", "UW"},
+    {"ɓ", "B"},    {"ɗ", "D"},    {"ɴ", "NG"},   {"ħ", "HH"},  {"ʕ", "HH"},  {"ɾ", "D"},
+    {"ɽ", "D"},    {"j", "Y"},    {"ɥ", "W"},    {"w", "W"},   {"ʍ", "W"},
 };
 
 static size_t utf8_length(const char *s) {
@@ -92,17 +94,47 @@ static size_t utf8_length(const char *s) {
     return strnlen(s, n); /* espeak cuts long names at 8 bytes, perhaps inside a character */
 }
 
+/* Phones of the longest known spelling at the start of ipa, and its bytes; NULL = none. */
+static const char *find_ipa(const char *ipa, size_t *used) {
+    for (size_t i = 0; i < sizeof ipa_table / sizeof *ipa_table; i++) {
+        *used = strlen(ipa_table[i][0]);
+        if (!strncmp(ipa, ipa_table[i][0], *used))
+            return ipa_table[i][1];
+    }
+    return NULL;
+}
+
+/* Stress, length, tone, ties and other marks: modifier letters, combining marks, tone letters and
+ * what espeak-ng prints for them. */
+static bool is_mark(const char *s) {
+    unsigned char a = (unsigned char)s[0], b = a ? (unsigned char)s[1] : 0;
+    if (a < 0x80)
+        return !isalpha(a);
+    return a == 0xCA ? b >= 0xB0                 /* U+02B0..02BF */
+           : a == 0xCB || a == 0xCC || a == 0xCD /* U+02C0..037F */
+               ? true
+               : a == 0xE1 || a == 0xE2 || a == 0xC2; /* superscripts, punctuation */
+}
+
+bool tg_phones_unknown_ipa(const char *ipa) {
+    while (*ipa) {
+        size_t used;
+        if (find_ipa(ipa, &used))
+            ipa += used;
+        else if (is_mark(ipa))
+            ipa += utf8_length(ipa);
+        else
+            return true;
+    }
+    return false;
+}
+
 int tg_phones_from_ipa(const char *ipa, const char *out[4]) {
     int n = 0;
     bool vowel_before = false;
     while (*ipa && n < 4) {
         size_t used = 0;
-        const char *names = NULL;
-        for (size_t i = 0; i < sizeof ipa_table / sizeof *ipa_table && !names; i++) {
-            size_t length = strlen(ipa_table[i][0]);
-            if (!strncmp(ipa, ipa_table[i][0], length))
-                used = length, names = ipa_table[i][1];
-        }
+        const char *names = find_ipa(ipa, &used);
         if (!names) { /* length, stress, tone or other mark */
             ipa += utf8_length(ipa);
             continue;

@@ -80,6 +80,8 @@ tg_status tg_speak(tg_context *ctx, const tg_voice *voice, const char *text, tg_
 
 /* ---- reading aloud ------------------------------------------------------------------ */
 
+enum { MOST_SKIPPED = 8 }; /* sentences of one reading that an engine may fail at */
+
 typedef struct {
     tg_speech speech;
     int64_t capacity;
@@ -180,6 +182,7 @@ tg_status tg_read_aloud(tg_context *ctx, const tg_voice *voice, const tg_read_op
     double shortest = options->shortest_pause > 0 ? options->shortest_pause : 0.3;
     double widest = options->widest_pause > shortest ? options->widest_pause : shortest + 0.9;
     tg_status status = TG_OK;
+    int skipped = 0;
     bool ok = options->first_pause <= 0 || add_pause(&r, options->first_pause);
     for (uint64_t k = 0; ok && r.speech.count < options->seconds * TG_STUDIO_RATE; k++) {
         char text[512];
@@ -194,6 +197,11 @@ tg_status tg_read_aloud(tg_context *ctx, const tg_voice *voice, const tg_read_op
         status = tg_cancelled(ctx);
         if (status == TG_OK)
             status = tg_speak(ctx, voice, text, &sentence);
+        /* An engine that trips over a made-up word does so every time: the next sentence. */
+        if (status == TG_EINTERNAL && ++skipped <= MOST_SKIPPED) {
+            status = TG_OK;
+            continue;
+        }
         if (status != TG_OK)
             break;
         int64_t from, to;

@@ -57,6 +57,24 @@ static const syllable_set sets[] = {
      "α α ε ε ι ο ο ου ει αι ία ιό", "- - - - ν ρ ς λ", "α ος η ες ω ι"},
     {"ro", "b b p p m m d t g c f f v v l r n s ș ț z j h br bl pr pl tr cr",
      "a a e e i o u ă â ea oa ie au", "- - - - n m l r s t ș", "a ul e i are ește"},
+    {"id", "b b p p m m d t g k f w w l r n s c j ny ng h y kh sy z", "a a e e i o u u ai au",
+     "- - - n m ng l r s t k p h", "kan an nya i ku lah"},
+    {"sw",
+     "b b p p m m mb mb d t nd g k f v w w l r n s sh ch j nj ny ng' h y z th dh gh mw bw pw kw",
+     "a a e e i o o u ia ua", "-", "ni wa ka na ti"},
+    {"hi", "ब ब प प म म भ फ व व द त ध थ ड ट ग क घ ख च ज छ झ ल र न स श ह य",
+     "- ा ा ि ी ु ू े ै ो ौ ां ें ों", "- - - न म ल र स त क", "ा ी े ना ता"},
+    {"vi", "b b ph ph m m v v p th t đ d g c kh ch l nh n s x tr h r qu ng gi",
+     "a á à ả ạ e é ẹ ê ế ề i í ị o ó ò ô ố ộ ơ ớ ờ u ú ụ ư ứ ai ao âu iê oa uô",
+     "- - - n m ng p t c nh ch", ""},
+    {"ja",
+     "あ い う え お か き く け こ さ し す せ そ た ち つ て と な に の は ひ ふ ま ま み む め "
+     "も や ゆ よ "
+     "ら り る れ ろ わ ば ば び ぶ べ ぼ ぱ ぱ ぴ ぷ ぽ だ で ど が ぎ ご じ しゃ しゅ ちょ きょ "
+     "びょ みゅ りょ",
+     "- - - - う い", "- - - - ん っか", "です ます た"},
+    {"ar", "ب ب م م م ف ف و و د ت ط ض ك ق ل ر ن س ص ش ج خ ح ه ع غ ز ي ث ذ", "َ َ ِ ُ َا ُو ِي َيْ َوْ",
+     "- - - نْ مْ لْ بْ رْ سْ", "َة َانِ ُونَ ُ"},
     {"cmn-latn-pinyin", "b b p p m m f f d t n l g k h j q x zh ch sh r z c s w y",
      "a o e i u ai ei ao ou an en ang eng ong ing ian iao uan ui ua", "1 2 3 4", ""},
 };

@@ -1,0 +1,81 @@
+#include "studio/take.h"
+
+#include "studio/dice.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void tg_studio_take_free(tg_studio_take *take) {
+    tg_free(take->samples);
+    tg_free(take->landmarks);
+    tg_free(take->phone);
+    tg_free(take->times);
+    *take = (tg_studio_take){0};
+}
+
+static tg_status no_memory(tg_context *ctx) {
+    return tg_fail(ctx, TG_ENOMEM, "no memory for a take");
+}
+
+static tg_status copy_phones(tg_context *ctx, const tg_phones *phones, tg_studio_take *out) {
+    out->phone = tg_alloc((size_t)phones->count * sizeof *out->phone);
+    out->times = tg_alloc((size_t)phones->count * sizeof *out->times);
+    if (!out->phone || !out->times)
+        return no_memory(ctx);
+    out->phones = phones->count;
+    for (int i = 0; i < phones->count; i++) {
+        out->phone[i] = phones->phone[i].name;
+        out->times[i][0] = (float)phones->phone[i].start;
+        out->times[i][1] = (float)phones->phone[i].end;
+    }
+    return TG_OK;
+}
+
+static tg_status follow(tg_context *ctx, const tg_person *person, const tg_performance *p,
+                        tg_studio_take *out) {
+    out->frames = p->frames;
+    out->landmarks = tg_alloc((size_t)p->frames * sizeof(float[TG_LANDMARKS][3]));
+    if (!out->landmarks)
+        return no_memory(ctx);
+    for (int64_t i = 0; i < p->frames; i++)
+        tg_person_landmarks(person, &p->state[i],
+                            (float(*)[3])(out->landmarks + i * TG_LANDMARKS * 3));
+    return TG_OK;
+}
+
+tg_status tg_take_make(tg_context *ctx, const tg_actor *actor, uint64_t seed, bool heldout,
+                       uint64_t index, tg_studio_take *out) {
+    *out = (tg_studio_take){0};
+    char id[40];
+    snprintf(id, sizeof id, "%stake %llu", heldout ? "held-out " : "", (unsigned long long)index);
+    tg_dice dice = tg_dice_make(seed, id, "reading");
+    tg_speaker who;
+    tg_person *person = NULL;
+    tg_performance *p = NULL;
+    tg_status status = tg_cast_speaker(ctx, seed, heldout, (int)(index % INT32_MAX), &who);
+    tg_read_options read = {.seconds = tg_roll_between(&dice, 26, 44),
+                            .longest = 50,
+                            .first_pause = tg_roll_between(&dice, 0.2f, 1.2f),
+                            .shortest_pause = tg_roll_between(&dice, 0.15f, 0.45f),
+                            .seed = tg_hash_bytes(id, strlen(id), seed)};
+    read.widest_pause = read.shortest_pause + tg_roll_between(&dice, 0.2f, 1.6f);
+    who.style.seed = read.seed;
+    if (status == TG_OK)
+        status = tg_cast_face(ctx, actor, &who, &person);
+    if (status == TG_OK)
+        status = tg_performance_record(ctx, actor, &who.voice, &read, &who.style, &p);
+    if (status == TG_OK)
+        status = follow(ctx, person, p, out);
+    if (status == TG_OK)
+        status = copy_phones(ctx, &p->speech.phones, out);
+    if (status == TG_OK) {
+        out->samples = p->speech.samples;
+        out->count = p->speech.count;
+        p->speech.samples = NULL;
+    }
+    tg_performance_destroy(&p);
+    tg_person_destroy(&person);
+    if (status != TG_OK)
+        tg_studio_take_free(out);
+    return status;
+}
