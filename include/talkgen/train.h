@@ -14,21 +14,50 @@
 extern "C" {
 #endif
 
+/* ==== takes ==================================================================== */
+
+/* Speech and what the face did: one speaker with a face of their own, for about half a minute. The
+ * arrays come from tg_alloc. */
+typedef struct {
+    float *samples; /* [count] 16 kHz mono, full scale 1 */
+    int64_t count;
+    float *landmarks; /* [frames,68,3] head coordinates, dm, 25 fps */
+    int64_t frames;
+    const char **phone; /* [phones] ARPAbet, "SIL" for silence; static names */
+    float (*times)[2];  /* [phones] start and end in seconds */
+    int phones;
+} tg_train_take;
+
+/* Who makes takes while they are trained on, instead of a stored corpus: take `index` is a function
+ * of (held_out, index), a stream gives them in order without end. next is called from a thread of
+ * its own and returns when its context is cancelled. */
+typedef struct {
+    tg_status (*open)(tg_context *ctx, void *user, bool held_out, uint64_t first, void **stream);
+    tg_status (*next)(tg_context *ctx, void *stream, tg_train_take *out);
+    void (*close)(void *stream);
+    void *user;
+} tg_train_takes;
+
+/* ==== end of takes ============================================================== */
+
 /* ==== speech encoder ============================================================ */
 
 /* Trains a small HuBERT to tell phones apart, 50 times a second, on a voice corpus (corpus.json,
- * NNNNN.flac, NNNNN.json with phones, NNNNN.npy with landmarks). A linear head on
+ * NNNNN.flac, NNNNN.json with phones, NNNNN.npy with landmarks) or on takes. A linear head on
  * last_hidden_state classifies the phone at the centre of each row, a second one regresses lip gap
  * and mouth width; both heads live in the training state only. */
 typedef struct {
-    const char *corpus;   /* directory; looked through again at each epoch */
-    const char *held_out; /* directory of voices never trained on, NULL = none */
-    const char *state;    /* directory for state, log and result; made if absent */
+    const char *corpus;          /* directory; looked through again at each epoch */
+    const char *held_out;        /* directory of voices never trained on, NULL = none */
+    const tg_train_takes *takes; /* instead of both: every second is heard once; NULL = a corpus */
+    double hours;                /* of takes: the schedule ends with them */
+    const char *state;           /* directory for state, log and result; made if absent */
     const char *init;     /* encoder to start from (state/encoder.safetensors), NULL = random */
-    double time_s;        /* training time of all runs together; the schedule is fitted to it */
+    double time_s;        /* training time of all runs together; the schedule is fitted to it. With
+                             hours: when to stop for now */
     int64_t steps;        /* 0 = as many as the time allows; otherwise the schedule ends here */
     double step_audio_s;  /* seconds of audio per step, 0 = 24 */
-    float lr;             /* peak learning rate, 0 = 8e-4 */
+    float lr;             /* peak learning rate, 0 = 8e-4, with init 3e-4 */
     double save_every_s;  /* 0 = 180 */
     double check_every_s; /* held-out evaluation, 0 = 300 */
     uint64_t seed;
@@ -284,6 +313,9 @@ tg_status tg_train_export_nerf(tg_context *ctx, const char *head, const char *to
  * mean, gap between the lips (closed lips count more), natural scatter. */
 typedef struct {
     const char *corpus, *held_out; /* held_out NULL = none */
+    const tg_train_takes *takes;   /* instead of both: the networks hear every second once, the sync
+                                      expert its first part four times; NULL = a corpus */
+    double hours;                  /* of takes: the schedule ends with them */
     const char *encoder;           /* file with the speech encoder (prefix "speech.") */
     const char *state;             /* directory for state, log and results; made if absent */
     const char *init;              /* voice file whose VAE to start from, NULL = random */

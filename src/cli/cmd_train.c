@@ -2,6 +2,7 @@
 #include "cli/behaviour.h"
 #include "cli/commands.h"
 #include "cli/recording.h"
+#include "cli/takes.h"
 #include "cli/train_person.h"
 
 #include "talkgen/train.h"
@@ -16,15 +17,23 @@ static double budget(const cli_args *args, double otherwise) {
     return args->time_s > 0 ? args->time_s : otherwise;
 }
 
+/* With --hours the schedule ends with them, and --time only says when to stop for now. */
+static double voice_budget(const cli_args *args, double otherwise) {
+    return args->hours > 0 ? args->time_s : budget(args, otherwise);
+}
+
 static tg_status train_speech(tg_context *ctx, const cli_args *args) {
+    tg_train_takes takes = cli_takes(args);
     tg_train_speech_options o = {.corpus = args->corpus,
                                  .held_out = args->heldout,
+                                 .takes = args->hours > 0 ? &takes : NULL,
+                                 .hours = args->hours,
                                  .state = args->work,
                                  .init = args->init,
-                                 .time_s = budget(args, SPEECH_S),
+                                 .time_s = voice_budget(args, SPEECH_S),
                                  .seed = args->seed};
     tg_train_speech_result r;
-    tg_status s = cli_need(ctx, args->corpus, "corpus", "the voice corpus");
+    tg_status s = cli_check_takes(ctx, args);
     if (s == TG_OK)
         s = tg_train_speech(ctx, &o, &r);
     if (s == TG_OK)
@@ -35,15 +44,18 @@ static tg_status train_speech(tg_context *ctx, const cli_args *args) {
 }
 
 static tg_status train_motion(tg_context *ctx, const cli_args *args) {
+    tg_train_takes takes = cli_takes(args);
     tg_train_motion_options o = {.corpus = args->corpus,
                                  .held_out = args->heldout,
+                                 .takes = args->hours > 0 ? &takes : NULL,
+                                 .hours = args->hours,
                                  .encoder = args->voice,
                                  .state = args->work,
                                  .init = args->init,
-                                 .time_s = budget(args, MOTION_S),
+                                 .time_s = voice_budget(args, MOTION_S),
                                  .seed = args->seed};
     tg_train_motion_result r;
-    tg_status s = cli_need(ctx, args->corpus, "corpus", "the voice corpus");
+    tg_status s = cli_check_takes(ctx, args);
     if (s == TG_OK)
         s = cli_need(ctx, args->voice, "voice", "the speech encoder");
     if (s == TG_OK)

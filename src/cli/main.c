@@ -82,8 +82,9 @@ static const cli_command commands[] = {
      "assemble --data DIR --voice FILE --work DIR -o person.ckpt  the identity from trained "
      "stages\n"
      "assemble --init OLD --voice FILE --work DIR -o person.ckpt  another voice and postnet for it",
-     "data corpus heldout voice init work time hidden output character identity encoder sync seed "
-     "dry-run " SHARED,
+     "data corpus heldout actor hours voice init work time hidden output character identity "
+     "encoder "
+     "sync seed dry-run " SHARED,
      1, cmd_train},
     {"convert", "hubert|geneface|radnerf|adnerf [options]",
      "published PyTorch files to one identity, or to an encoder file",

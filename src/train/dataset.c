@@ -45,7 +45,7 @@ static tg_status read_frame(tg_context *ctx, const char *path, const tg_json *fr
     if (!good)
         return tg_fail(ctx, TG_EINPUT,
                        "%s: frames[%d] has no img_id or no finite 4x4 transform_matrix\n"
-                       "  expected {\"img_id\": N, \"transform_matrix\": [[..4],..4]}\n"
+                       "  expected: {\"img_id\": N, \"transform_matrix\": [[..4],..4]}\n"
                        "  try: filming or tracking again",
                        path, index);
     set->image_id[set->frames++] = (int64_t)id;

@@ -3,7 +3,7 @@
 #include "talkgen/train.h"
 
 #include "train/motion_check.h"
-#include "train/motion_data.h"
+#include "train/motion_feed.h"
 #include "train/motion_loss.h"
 #include "train/state.h"
 #include "train/sync_expert.h"
@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-    BATCH = 8,
+    BATCH = TG_FEED_BATCH,
     FRAMES = 128,
     SYNC_WINDOWS = 128,
     CHECK_CLIPS = 24,
@@ -45,7 +45,8 @@ typedef struct {
     const tg_train_motion_options *o;
     tg_train_motion_result *result;
     tg_hubert *hubert;
-    tg_motion_data *data, *held_out;
+    tg_motion_data *data, *held_out; /* data NULL = takes */
+    tg_motion_feed feed;
     tg_syncnet *sync;
     tg_vae *vae;
     tg_adam *adam;
@@ -55,6 +56,7 @@ typedef struct {
     float point_weight[TG_MOTION_DIM];
     tg_state_place place;
     double budget_s;
+    int64_t steps;       /* where the schedule ends, 0 = with the time */
     double terms[TERMS]; /* smoothed mse, continuity, kl, sync, prior, gap, spread */
     bool fresh;          /* no step yet in this run */
     char state_path[1100], log_path[1100];
@@ -70,6 +72,8 @@ static tg_status open_data(trainer *t) {
     tg_status s = tg_make_dirs(t->ctx, o->state);
     if (s == TG_OK)
         s = tg_voice_open(t->ctx, o->encoder, &t->hubert, NULL);
+    if (o->takes)
+        return s == TG_OK ? tg_motion_feed_held_out(t->ctx, o->takes, t->hubert, &t->held_out) : s;
     snprintf(cache, sizeof cache, "%s/features.safetensors", o->state);
     if (s == TG_OK)
         s = tg_motion_data_open(t->ctx, o->corpus, o->clips, t->hubert, cache, TG_TAKES, o->seed,
@@ -81,11 +85,17 @@ static tg_status open_data(trainer *t) {
         s = tg_motion_data_need(t->ctx, t->data, FRAMES, o->corpus);
     if (s == TG_OK && o->held_out)
         s = tg_motion_data_need(t->ctx, t->held_out, FRAMES, o->held_out);
+    t->feed.data = t->data;
     return s;
 }
 
+/* Steps of so much speech, `per_block` to a block of takes. */
+static int64_t steps_of(double seconds, int per_block) {
+    return (int64_t)ceil(seconds / (TG_FEED_STEPS * BATCH * FRAMES / 25.0) * per_block);
+}
+
 static tg_status train_expert(trainer *t) {
-    tg_syncnet_config config = {.hubert_dim = t->data->feature_dim,
+    tg_syncnet_config config = {.hubert_dim = tg_hubert_config_of(t->hubert)->hidden_size,
                                 .lm_dim = TG_SYNC_MOUTH,
                                 .widths = {64, 96, 160},
                                 .mouth_width = 64};
@@ -95,7 +105,7 @@ static tg_status train_expert(trainer *t) {
     snprintf(log, sizeof log, "%s/sync.csv", t->o->state);
     snprintf(t->result->sync, sizeof t->result->sync, "%s/sync.safetensors", t->o->state);
     double share = t->o->sync_share > 0 ? t->o->sync_share : 0.2;
-    tg_sync_options o = {.data = t->data,
+    tg_sync_options o = {.feed = &t->feed,
                          .held_out = t->held_out,
                          .state = state,
                          .log = log,
@@ -104,6 +114,18 @@ static tg_status train_expert(trainer *t) {
                          .steps = t->o->sync_steps,
                          .seed = t->o->seed};
     t->budget_s = t->o->time_s * (1 - share);
+    t->steps = t->o->steps;
+    if (t->o->takes && t->o->hours > 0) {
+        double seconds = 3600 * t->o->hours;
+        o.steps = o.steps ? o.steps : steps_of(share * seconds, TG_SYNC_BLOCK_STEPS);
+        t->steps = t->steps ? t->steps : steps_of(seconds, TG_FEED_STEPS);
+    }
+    int64_t done = 0;
+    if (s == TG_OK && t->o->takes)
+        s = tg_sync_steps_done(t->ctx, t->sync, state, &done);
+    if (s == TG_OK && t->o->takes)
+        s = tg_motion_feed_open(t->ctx, t->o->takes, t->hubert, t->o->seed,
+                                done / TG_SYNC_BLOCK_STEPS, &t->feed);
     if (s == TG_OK)
         s = tg_sync_train(t->ctx, t->sync, &o, &t->result->sync_steps, &t->result->sync_accuracy);
     if (s == TG_OK)
@@ -117,7 +139,7 @@ static tg_status train_expert(trainer *t) {
 
 static tg_status set_up_vae(trainer *t) {
     tg_vae_config config = tg_vae_defaults();
-    config.mel_in_dim = t->data->feature_dim;
+    config.mel_in_dim = tg_hubert_config_of(t->hubert)->hidden_size;
     config.hidden_channels = t->o->hidden > 0 ? t->o->hidden : 128;
     tg_status s = TG_OK;
     if (t->o->init) {
@@ -141,7 +163,7 @@ static tg_status set_up_vae(trainer *t) {
     t->adam = tg_adam_create(t->ctx, tg_vae_params(t->vae), tg_adam_defaults());
     t->ema = tg_ema_create(t->ctx, tg_vae_params(t->vae), ema_decay);
     t->tape = tg_tape_create(t->ctx, true);
-    t->features = tg_alloc((size_t)(BATCH * 2 * FRAMES * t->data->feature_dim) * sizeof(float));
+    t->features = tg_alloc((size_t)(BATCH * 2 * FRAMES * config.mel_in_dim) * sizeof(float));
     t->motion = tg_alloc((size_t)BATCH * FRAMES * TG_MOTION_DIM * sizeof(float));
     t->closure = tg_alloc((size_t)BATCH * FRAMES * sizeof(float));
     if (!t->adam || !t->ema || !t->tape || !t->features || !t->motion || !t->closure)
@@ -155,7 +177,12 @@ static tg_status set_up_vae(trainer *t) {
                                                   : 1;
     }
     tg_state_part part = part_of(t);
-    return tg_state_load(t->ctx, t->state_path, "motion", &part, 1, &t->place);
+    s = tg_state_load(t->ctx, t->state_path, "motion", &part, 1, &t->place);
+    if (s != TG_OK || !t->o->takes)
+        return s;
+    tg_motion_feed_close(&t->feed);
+    return tg_motion_feed_open(t->ctx, t->o->takes, t->hubert, t->o->seed,
+                               t->place.step / TG_FEED_STEPS, &t->feed);
 }
 
 /* Motion of the first `batch` crops from the prior; `part` tells the draws of one step apart. */
@@ -207,11 +234,15 @@ static void prior_losses(trainer *t, tg_tensor *condition, tg_tensor *truth, tg_
 
 static tg_status train_step(trainer *t) {
     tg_draws draws = tg_draws_make(t->o->seed + 1, (uint64_t)t->place.step, 0);
-    tg_motion_batch(t->data, &draws, BATCH, FRAMES, t->features, t->motion, t->closure);
+    tg_status s = tg_motion_feed_batch(t->ctx, &t->feed, t->place.step, &draws, FRAMES, t->features,
+                                       t->motion, t->closure);
+    if (s == TG_OK)
+        s = tg_params_zero_grad(t->ctx, tg_vae_params(t->vae));
+    if (s != TG_OK)
+        return s;
     tg_tape *tape = t->tape;
-    int64_t dim = t->data->feature_dim;
+    int64_t dim = t->feed.data->feature_dim;
     tg_tape_reset(tape);
-    tg_status s = tg_params_zero_grad(t->ctx, tg_vae_params(t->vae));
     tg_tensor *x = tg_borrow(tape, 3, (int64_t[]){BATCH, 2 * FRAMES, dim}, t->features);
     tg_tensor *y = tg_borrow(tape, 3, (int64_t[]){BATCH, FRAMES, TG_MOTION_DIM}, t->motion);
     tg_tensor *mask = tg_input(tape, 2, (int64_t[]){BATCH, FRAMES}, NULL);
@@ -246,7 +277,7 @@ static tg_status train_step(trainer *t) {
         return tg_fail(t->ctx, TG_EINTERNAL, "the loss of step %lld is not finite",
                        (long long)t->place.step);
     tg_params_clip_grad(tg_vae_params(t->vae), 1);
-    double share = tg_state_share(&t->place, t->o->steps, t->budget_s);
+    double share = tg_state_share(&t->place, t->steps, t->budget_s);
     float peak = t->o->init ? warm_lr : peak_lr;
     float lr = final_lr + (peak - final_lr) * (float)(0.5 + 0.5 * cos(3.14159265358979 * share));
     if (t->place.step < WARMUP)
@@ -271,7 +302,7 @@ static tg_status export_voice(trainer *t) {
 
 static tg_status check(trainer *t) {
     tg_motion_figures f = {0};
-    const tg_motion_data *data = t->held_out ? t->held_out : t->data;
+    const tg_motion_data *data = t->held_out ? t->held_out : t->feed.data;
     tg_ema_swap(t->ema);
     tg_status s = tg_motion_check(t->ctx, t->vae, NULL, data, 0, CHECK_CLIPS, &f);
     tg_ema_swap(t->ema);
@@ -293,18 +324,23 @@ static tg_status save(trainer *t) {
     return s == TG_OK ? export_voice(t) : s;
 }
 
+/* Of takes: the time says when to stop for now, the schedule ends with the hours. */
+static bool out_of_time(const trainer *t) {
+    return t->o->hours > 0 && t->budget_s > 0 && t->place.time_s >= t->budget_s;
+}
+
 static tg_status loop(trainer *t) {
     double save_every = t->o->save_every_s > 0 ? t->o->save_every_s : 180;
     double check_every = t->o->check_every_s > 0 ? t->o->check_every_s : 240;
     double last = tg_now_s(), saved = last, checked = last;
     tg_status s = TG_OK;
-    double share = tg_state_share(&t->place, t->o->steps, t->budget_s);
+    double share = tg_state_share(&t->place, t->steps, t->budget_s);
     t->fresh = true;
-    while (s == TG_OK && share < 1 && (s = tg_cancelled(t->ctx)) == TG_OK) {
+    while (s == TG_OK && share < 1 && !out_of_time(t) && (s = tg_cancelled(t->ctx)) == TG_OK) {
         s = train_step(t);
         double now = tg_now_s();
         t->place.time_s += now - last;
-        share = tg_state_share(&t->place, t->o->steps, t->budget_s);
+        share = tg_state_share(&t->place, t->steps, t->budget_s);
         char text[128], line[200];
         snprintf(text, sizeof text, "mse %.4f kl %.3f sync %.3f prior %.3f gap %.3f spread %.3f",
                  t->terms[0], t->terms[2], t->terms[3], t->terms[4], t->terms[5], t->terms[6]);
@@ -357,6 +393,7 @@ tg_status tg_train_motion(tg_context *ctx, const tg_train_motion_options *option
     tg_vae_destroy(&t.vae);
     tg_syncnet_destroy(&t.sync);
     tg_hubert_destroy(&t.hubert);
+    tg_motion_feed_close(&t.feed);
     tg_motion_data_close(&t.data);
     tg_motion_data_close(&t.held_out);
     tg_free(t.features);

@@ -371,6 +371,46 @@ tg_status tg_motion_data_open(tg_context *ctx, const char *corpus, int limit, tg
     return s;
 }
 
+tg_status tg_motion_data_takes(tg_context *ctx, const tg_train_take *takes, int count,
+                               tg_hubert *hubert, bool clean, uint64_t seed, uint64_t block,
+                               tg_motion_data **out) {
+    *out = NULL;
+    tg_motion_data *d = new_data(count, hubert);
+    int64_t longest = 0, at = 0;
+    for (int i = 0; d && i < count; i++) {
+        d->clip[i] = (tg_motion_clip){.frames = takes[i].frames, .speaker = i, .number = i};
+        d->frames += takes[i].frames;
+        longest = takes[i].count > longest ? takes[i].count : longest;
+    }
+    float *sound = tg_alloc((size_t)(2 * longest) * sizeof *sound);
+    if (d)
+        d->motion = tg_alloc((size_t)(d->frames * TG_MOTION_DIM) * sizeof *d->motion);
+    tg_status s =
+        d && d->motion && sound ? TG_OK : tg_fail(ctx, TG_ENOMEM, "out of memory for takes");
+    for (int i = 0; s == TG_OK && i < count; at += takes[i].frames, i++)
+        memcpy(d->motion + at * TG_MOTION_DIM, takes[i].landmarks,
+               (size_t)(takes[i].frames * TG_MOTION_DIM) * sizeof *d->motion);
+    if (s == TG_OK)
+        s = to_motion_space(ctx, d, count);
+    if (s == TG_OK)
+        s = lay_out(ctx, d, 1);
+    for (int i = 0; s == TG_OK && i < count; i++) {
+        tg_draws draws = tg_draws_make(seed, block, (uint64_t)i);
+        memcpy(sound, takes[i].samples, (size_t)takes[i].count * sizeof *sound);
+        if (!clean && tg_draw_chance(&draws, 0.5))
+            disturb(&draws, sound, sound + longest, takes[i].count);
+        s = encode(ctx, hubert, sound, takes[i].count, d->clip[i].frames, d->feature_dim,
+                   d->block + (d->clip[i].take[0] - d->block));
+        if (s == TG_OK)
+            s = tg_cancelled(ctx);
+    }
+    tg_free(sound);
+    if (s != TG_OK)
+        tg_motion_data_close(&d);
+    *out = d;
+    return s;
+}
+
 tg_status tg_motion_data_person(tg_context *ctx, const char *dataset, tg_hubert *hubert,
                                 tg_motion_data **out) {
     *out = NULL;
@@ -418,6 +458,16 @@ void tg_motion_rows(const tg_motion_data *data, int clip, int take, int64_t begi
         out[i] = tg_f16_to_f32(rows[i]);
 }
 
+void tg_motion_cut(const tg_motion_data *data, int clip, int take, int64_t begin, int64_t frames,
+                   float *features, float *motion, float *closure) {
+    const tg_motion_clip *c = &data->clip[clip];
+    tg_motion_rows(data, clip, take, 2 * begin, 2 * frames, features);
+    memcpy(motion, c->motion + begin * TG_MOTION_DIM,
+           (size_t)(frames * TG_MOTION_DIM) * sizeof *motion);
+    if (closure)
+        memcpy(closure, c->closure + begin, (size_t)frames * sizeof *closure);
+}
+
 void tg_motion_batch(const tg_motion_data *data, tg_draws *draws, int64_t batch, int64_t frames,
                      float *features, float *motion, float *closure) {
     for (int64_t b = 0; b < batch; b++) {
@@ -432,12 +482,8 @@ void tg_motion_batch(const tg_motion_data *data, tg_draws *draws, int64_t batch,
         int64_t slack = data->clip[clip].frames - frames;
         int64_t begin = (int64_t)(tg_draw(draws) * (double)(slack + 1));
         int take = tg_draw_chance(draws, 0.5);
-        tg_motion_rows(data, clip, take, 2 * begin, 2 * frames,
-                       features + b * 2 * frames * data->feature_dim);
-        memcpy(motion + b * frames * TG_MOTION_DIM, data->clip[clip].motion + begin * TG_MOTION_DIM,
-               (size_t)(frames * TG_MOTION_DIM) * sizeof *motion);
-        if (closure)
-            memcpy(closure + b * frames, data->clip[clip].closure + begin,
-                   (size_t)frames * sizeof *closure);
+        tg_motion_cut(data, clip, take, begin, frames,
+                      features + b * 2 * frames * data->feature_dim,
+                      motion + b * frames * TG_MOTION_DIM, closure ? closure + b * frames : NULL);
     }
 }

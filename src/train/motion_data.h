@@ -5,6 +5,7 @@
 #include "talkgen/core.h"
 #include "talkgen/motion.h"
 #include "talkgen/speech.h"
+#include "talkgen/train.h"
 #include "train/speech_augment.h"
 
 enum { TG_TAKES = 2 }; /* features of each clip: as recorded, and through a worse microphone */
@@ -30,6 +31,11 @@ typedef struct {
  * earlier call with the same encoder and clips). takes 1: only the clean features. */
 tg_status tg_motion_data_open(tg_context *ctx, const char *corpus, int limit, tg_hubert *hubert,
                               const char *cache, int takes, uint64_t seed, tg_motion_data **out);
+/* The same of takes, each a speaker of its own, with one run of the encoder each: through a worse
+ * microphone for every second of them, by chance (a function of seed and block), unless clean. */
+tg_status tg_motion_data_takes(tg_context *ctx, const tg_train_take *takes, int count,
+                               tg_hubert *hubert, bool clean, uint64_t seed, uint64_t block,
+                               tg_motion_data **out);
 /* A person's recording (aud.wav, landmarks.npy): one clip of frames [0, *train) and one of the rest
  * (the last tenth). M is the mean over the first. */
 tg_status tg_motion_data_person(tg_context *ctx, const char *dataset, tg_hubert *hubert,
@@ -44,6 +50,9 @@ tg_status tg_motion_data_need(tg_context *ctx, const tg_motion_data *data, int64
  * may be NULL. */
 void tg_motion_batch(const tg_motion_data *data, tg_draws *draws, int64_t batch, int64_t frames,
                      float *features, float *motion, float *closure);
+/* One crop: features [2*frames,F], motion [frames,204], closure [frames] or NULL. */
+void tg_motion_cut(const tg_motion_data *data, int clip, int take, int64_t begin, int64_t frames,
+                   float *features, float *motion, float *closure);
 /* Rows [begin, begin + n) of a take as float32. */
 void tg_motion_rows(const tg_motion_data *data, int clip, int take, int64_t begin, int64_t n,
                     float *out);

@@ -2,6 +2,7 @@
 #include "talkgen/train.h"
 
 #include "talkgen/speech.h"
+#include "train/speech_feed.h"
 #include "train/speech_net.h"
 
 #include <math.h>
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WARMUP_STEPS = 250, MAX_PIECES = 64, HELD_OUT_CLIPS = 48 };
+enum { WARMUP_STEPS = 250, HELD_OUT_CLIPS = 48, HELD_OUT_TAKES = 20 };
 static const float lips_share = 0.5f; /* of the regression in the loss */
 static const double longest_piece_s = 16;
 
@@ -17,7 +18,8 @@ typedef struct {
     tg_context *ctx;
     tg_train_speech_options o;
     tg_speech_net net;
-    tg_speech_corpus corpus, held_out;
+    tg_speech_feed feed;
+    tg_speech_corpus held_out;
     tg_augmenter *augmenter;
     tg_tape *tape;
     tg_adam *adam[2];
@@ -96,9 +98,10 @@ static tg_status save_state(trainer *t) {
     if (w == NULL)
         return tg_fail(t->ctx, TG_ENOMEM, "%s: out of memory", t->state_path);
     char text[256];
-    snprintf(text, sizeof text, "%lld %.17g %.17g %.17g %.17g %lld %lld", (long long)t->step,
-             t->time_s, t->audio_s, t->loss, t->accuracy, (long long)*tg_adam_steps(t->adam[0]),
-             (long long)*tg_adam_steps(t->adam[1]));
+    snprintf(text, sizeof text, "%lld %.17g %.17g %.17g %.17g %lld %lld %lld %d",
+             (long long)t->step, t->time_s, t->audio_s, t->loss, t->accuracy,
+             (long long)*tg_adam_steps(t->adam[0]), (long long)*tg_adam_steps(t->adam[1]),
+             (long long)t->feed.block, t->feed.used);
     tg_status status = each_slot(t, save_slot, w);
     if (status == TG_OK && !tg_st_add_meta(w, "talkgen.train.speech", text))
         status = tg_fail(t->ctx, TG_ENOMEM, "%s: out of memory", t->state_path);
@@ -114,9 +117,12 @@ static tg_status resume(trainer *t) {
     if (status != TG_OK)
         return status;
     const char *text = tg_st_meta(st, "talkgen.train.speech");
-    long long step, adam[2];
-    if (text == NULL || sscanf(text, "%lld %lg %lg %lg %lg %lld %lld", &step, &t->time_s,
-                               &t->audio_s, &t->loss, &t->accuracy, &adam[0], &adam[1]) != 7)
+    long long step, adam[2], block = 0;
+    int used = 0; /* the place in the takes is missing in older states */
+    if (text == NULL ||
+        sscanf(text, "%lld %lg %lg %lg %lg %lld %lld %lld %d", &step, &t->time_s, &t->audio_s,
+               &t->loss, &t->accuracy, &adam[0], &adam[1], &block, &used) < 7 ||
+        block < 0 || used < 0)
         status = tg_fail(t->ctx, TG_EMODEL,
                          "%s: not a training state of the speech encoder\n"
                          "  expected: what talkgen train speech left there\n"
@@ -124,6 +130,8 @@ static tg_status resume(trainer *t) {
                          t->state_path);
     else {
         t->step = step;
+        t->feed.block = block;
+        t->feed.used = used;
         *tg_adam_steps(t->adam[0]) = adam[0];
         *tg_adam_steps(t->adam[1]) = adam[1];
         status = each_slot(t, load_slot, st);
@@ -138,6 +146,8 @@ static tg_status resume(trainer *t) {
 static double progress(const trainer *t) {
     if (t->o.steps > 0)
         return (double)t->step / (double)t->o.steps;
+    if (t->o.hours > 0)
+        return t->audio_s / (3600 * t->o.hours);
     return t->time_s / t->o.time_s;
 }
 
@@ -147,34 +157,17 @@ static float learning_rate(const trainer *t) {
     return (float)(t->o.lr * warm * (0.02 + 0.98 * 0.5 * (1 + cos(M_PI * done))));
 }
 
-/* Lengths of the step's pieces in rows: mostly 3 to 5 s, some as long as a window is in use. */
-static int draw_pieces(const trainer *t, int64_t rows[MAX_PIECES], int64_t *total) {
-    static const double length_s[4] = {2.5, 4, 6, 14}, chance[4] = {0.3, 0.75, 0.95, 1};
-    tg_draws d = tg_draws_make(t->o.seed, (uint64_t)t->step, UINT32_MAX);
-    int64_t left = (int64_t)(t->o.step_audio_s * 50);
-    int n = 0;
-    *total = 0;
-    while (left > 0 && n < MAX_PIECES) {
-        double which = tg_draw(&d);
-        int k = 0;
-        while (which >= chance[k])
-            k++;
-        int64_t want = (int64_t)(length_s[k] * tg_draw_between(&d, 40, 57));
-        if (want > left)
-            want = left > 50 ? left : 50;
-        rows[n++] = want;
-        left -= want;
-        *total += want;
-    }
-    return n;
-}
-
-static tg_status train_piece(trainer *t, int piece, int64_t rows, double share) {
+static tg_status train_piece(trainer *t, int index, const tg_speech_piece *piece, double share) {
     tg_speech_example *e = &t->example;
+    int64_t rows = piece->rows;
     e->rows = rows;
     e->n = (rows - 1) * TG_SPEECH_HOP + tg_hubert_field(tg_hubert_config_of(t->net.encoder));
-    tg_draws draws = tg_draws_make(t->o.seed, (uint64_t)t->step, (uint64_t)piece);
-    tg_status status = tg_speech_example_make(t->ctx, t->augmenter, &t->corpus, draws, true, e);
+    tg_draws draws = tg_draws_make(t->o.seed, (uint64_t)t->step, (uint64_t)index);
+    const tg_speech_corpus *corpus = &t->feed.corpus;
+    tg_status status =
+        piece->cut.clip < 0
+            ? tg_speech_example_make(t->ctx, t->augmenter, corpus, draws, true, e)
+            : tg_speech_example_cut(t->ctx, t->augmenter, corpus, &piece->cut, draws, e);
     if (status != TG_OK)
         return status;
     tg_tape_reset(t->tape);
@@ -206,14 +199,15 @@ static tg_status train_piece(trainer *t, int piece, int64_t rows, double share) 
 }
 
 static tg_status train_step(trainer *t) {
-    int64_t rows[MAX_PIECES], total;
-    int pieces = draw_pieces(t, rows, &total);
-    tg_status status = TG_OK;
+    tg_speech_piece piece[TG_STEP_PIECES];
+    int pieces;
+    int64_t total;
+    tg_status status = tg_speech_feed_step(t->ctx, &t->feed, t->step, piece, &pieces, &total);
     for (int s = 0; s < 2 && status == TG_OK; s++)
         status = tg_params_zero_grad(t->ctx, t->params[s]);
     double loss_before = t->recent.loss, rows_before = t->recent.rows;
     for (int i = 0; i < pieces && status == TG_OK; i++)
-        status = train_piece(t, i, rows[i], (double)rows[i] / (double)total);
+        status = train_piece(t, i, &piece[i], (double)piece[i].rows / (double)total);
     if (status != TG_OK)
         return status;
     float lr = learning_rate(t);
@@ -251,7 +245,7 @@ static tg_status write_log(trainer *t) {
                    "held_loss,held_accuracy,held_silence,held_gap_r\n");
     const tg_speech_score *r = &t->recent, *h = &t->held;
     fprintf(f, "%lld,%.1f,%.0f,%d,%.3g,%.4f,%.4f,%.4f,%.4f,%.1f", (long long)t->step, t->time_s,
-            t->audio_s, t->corpus.count, learning_rate(t), r->loss / fmax(r->rows, 1),
+            t->audio_s, t->feed.corpus.count, learning_rate(t), r->loss / fmax(r->rows, 1),
             tg_speech_score_accuracy(r), tg_speech_score_silence(r), tg_speech_score_gap(r),
             t->recent_audio_s / fmax(t->time_s - t->recent_start_s, 1e-3));
     if (h->rows > 0)
@@ -267,11 +261,9 @@ static tg_status write_log(trainer *t) {
 }
 
 static tg_status check(trainer *t) {
-    if (t->o.held_out == NULL)
-        return TG_OK;
-    tg_status status = t->held_out.count > 0 || !tg_file_exists(t->o.held_out)
-                           ? TG_OK
-                           : tg_speech_corpus_scan(t->ctx, &t->held_out, HELD_OUT_CLIPS);
+    tg_status status = TG_OK;
+    if (t->held_out.count == 0 && t->o.held_out != NULL && tg_file_exists(t->o.held_out))
+        status = tg_speech_corpus_scan(t->ctx, &t->held_out, HELD_OUT_CLIPS);
     if (status != TG_OK || t->held_out.count == 0)
         return status;
     for (int s = 0; s < 2; s++)
@@ -294,6 +286,7 @@ static void bring_clock_up(trainer *t) {
 
 static bool finished(const trainer *t) {
     return (t->o.steps > 0 && t->step >= t->o.steps) ||
+           (t->o.hours > 0 && t->audio_s >= 3600 * t->o.hours) ||
            (t->o.time_s > 0 && t->time_s >= t->o.time_s);
 }
 
@@ -304,19 +297,20 @@ static tg_status loop(trainer *t) {
     t->next_save_s = t->time_s + t->o.save_every_s;
     t->next_check_s = t->time_s + fmin(60, t->o.check_every_s);
     t->next_scan_s = t->time_s + 60;
-    double epoch_end_s = t->audio_s + (double)t->corpus.samples / TG_SPEECH_RATE;
+    double epoch_end_s = t->audio_s + (double)t->feed.corpus.samples / TG_SPEECH_RATE;
+    bool stored = t->o.takes == NULL;
     while (!finished(t)) {
         status = tg_cancelled(t->ctx);
         if (status != TG_OK)
             break;
         status = train_step(t);
         if (status != TG_OK)
-            return status;
+            break;
         bring_clock_up(t);
         /* A corpus that is still growing is looked through more often than once an epoch. */
-        if (t->audio_s >= epoch_end_s || t->time_s >= t->next_scan_s) {
-            status = tg_speech_corpus_scan(t->ctx, &t->corpus, 0);
-            epoch_end_s = t->audio_s + (double)t->corpus.samples / TG_SPEECH_RATE;
+        if (stored && (t->audio_s >= epoch_end_s || t->time_s >= t->next_scan_s)) {
+            status = tg_speech_corpus_scan(t->ctx, &t->feed.corpus, 0);
+            epoch_end_s = t->audio_s + (double)t->feed.corpus.samples / TG_SPEECH_RATE;
             t->next_scan_s = t->time_s + 60;
         }
         if (status == TG_OK && t->time_s >= t->next_check_s) {
@@ -336,6 +330,8 @@ static tg_status loop(trainer *t) {
                  100 * t->accuracy);
         if (t->o.steps > 0)
             tg_progress(t->ctx, "speech", (double)t->step, (double)t->o.steps, text);
+        else if (t->o.hours > 0)
+            tg_progress(t->ctx, "speech", t->audio_s, 3600 * t->o.hours, text);
         else
             tg_progress(t->ctx, "speech", t->time_s, t->o.time_s, text);
     }
@@ -366,11 +362,13 @@ static tg_status set_up(trainer *t) {
     snprintf(t->state_path, sizeof t->state_path, "%.900s/state.safetensors", o->state);
     snprintf(t->encoder_path, sizeof t->encoder_path, "%.900s/encoder.safetensors", o->state);
     snprintf(t->log_path, sizeof t->log_path, "%.900s/speech.csv", o->state);
-    t->corpus.dir = (char *)o->corpus;
+    t->feed.corpus.dir = (char *)o->corpus;
+    t->feed.seed = o->seed;
+    t->feed.step_audio_s = o->step_audio_s;
     t->held_out.dir = (char *)o->held_out;
-    if (status == TG_OK)
-        status = tg_speech_corpus_scan(t->ctx, &t->corpus, 0);
-    if (status == TG_OK && t->corpus.count == 0)
+    if (status == TG_OK && o->takes == NULL)
+        status = tg_speech_corpus_scan(t->ctx, &t->feed.corpus, 0);
+    if (status == TG_OK && o->takes == NULL && t->feed.corpus.count == 0)
         status = tg_fail(t->ctx, TG_EINPUT,
                          "%s: no clips\n  expected: a voice corpus (00000.flac, .json, .npy, ...)\n"
                          "  try: talkgen studio corpus",
@@ -407,6 +405,10 @@ static tg_status set_up(trainer *t) {
         status = tg_fail(t->ctx, TG_ENOMEM, "out of memory for training the speech encoder");
     if (status == TG_OK && tg_file_exists(t->state_path))
         status = resume(t);
+    if (status == TG_OK && o->takes != NULL)
+        status = tg_speech_feed_held_out(t->ctx, o->takes, HELD_OUT_TAKES, &t->held_out);
+    if (status == TG_OK && o->takes != NULL)
+        status = tg_speech_feed_open(t->ctx, &t->feed, o->takes, t->feed.block, t->feed.used);
     return status;
 }
 
@@ -422,14 +424,14 @@ static void tear_down(trainer *t) {
     tg_tape_destroy(&t->tape);
     tg_augmenter_destroy(&t->augmenter);
     tg_speech_net_destroy(&t->net);
-    tg_speech_corpus_free(&t->corpus);
+    tg_speech_feed_close(&t->feed);
     tg_speech_corpus_free(&t->held_out);
 }
 
 tg_status tg_train_speech(tg_context *ctx, const tg_train_speech_options *options,
                           tg_train_speech_result *result) {
     *result = (tg_train_speech_result){.held_out_accuracy = -1, .held_out_silence = -1};
-    if (options->time_s <= 0 && options->steps <= 0)
+    if (options->time_s <= 0 && options->steps <= 0 && options->hours <= 0)
         return tg_fail(ctx, TG_EUSAGE,
                        "train speech: no end given\n  expected: a time or a number of steps\n"
                        "  try: --time 50m");
@@ -442,7 +444,7 @@ tg_status tg_train_speech(tg_context *ctx, const tg_train_speech_options *option
     if (t->o.step_audio_s <= 0)
         t->o.step_audio_s = 24;
     if (t->o.lr <= 0)
-        t->o.lr = 8e-4f;
+        t->o.lr = t->o.init != NULL ? 3e-4f : 8e-4f;
     if (t->o.save_every_s <= 0)
         t->o.save_every_s = 180;
     if (t->o.check_every_s <= 0)

@@ -215,29 +215,17 @@ static void silence(tg_speech_example *e) {
     memset(e->lip_weight, 0, sizeof(float) * TG_LIPS * (size_t)e->rows);
 }
 
-tg_status tg_speech_example_make(tg_context *ctx, tg_augmenter *a, const tg_speech_corpus *corpus,
-                                 tg_draws draws, bool augment, tg_speech_example *out) {
-    tg_draws *d = &draws;
-    /* Clips by their length: every second of the corpus is as likely as any other. */
-    int64_t at = (int64_t)(tg_draw(d) * (double)corpus->samples);
-    int index = 0;
-    while (index + 1 < corpus->count && at >= corpus->clips[index].n)
-        at -= corpus->clips[index++].n;
-    const tg_speech_clip *clip = &corpus->clips[index];
-    int percent = 100;
-    if (augment && tg_draw_chance(d, 0.8))
-        percent = SLOWEST + (int)(tg_draw(d) * SPEEDS);
-    /* Up to a second of silence before or after the clip belongs to it. */
-    double used = (double)out->n * percent / 100, margin = TG_SPEECH_RATE;
-    double slack = (double)clip->n - used;
-    double start = slack > 0 ? tg_draw_between(d, -0.1 * margin, slack + 0.1 * margin)
-                             : tg_draw_between(d, slack, 0);
-    if (augment && tg_draw_chance(d, 0.1))
-        start += tg_draw_between(d, -margin, margin);
-    tg_status status = play(ctx, a, clip, (int64_t)start, percent, out);
+int tg_draw_speed(tg_draws *d) {
+    return tg_draw_chance(d, 0.8) ? SLOWEST + (int)(tg_draw(d) * SPEEDS) : 100;
+}
+
+static tg_status make(tg_context *ctx, tg_augmenter *a, const tg_speech_corpus *corpus,
+                      const tg_speech_cut *cut, tg_draws *d, bool augment, tg_speech_example *out) {
+    const tg_speech_clip *clip = &corpus->clips[cut->clip];
+    tg_status status = play(ctx, a, clip, cut->start, cut->percent, out);
     if (status != TG_OK)
         return status;
-    label(clip, (double)(int64_t)start / TG_SPEECH_RATE, percent / 100.0, out);
+    label(clip, (double)cut->start / TG_SPEECH_RATE, cut->percent / 100.0, out);
     double gain = 1;
     if (augment) {
         if (!room_for(&a->scratch, &a->scratch_room, out->n))
@@ -253,6 +241,32 @@ tg_status tg_speech_example_make(tg_context *ctx, tg_augmenter *a, const tg_spee
     }
     normalise(out->samples, out->n, gain);
     return TG_OK;
+}
+
+tg_status tg_speech_example_cut(tg_context *ctx, tg_augmenter *a, const tg_speech_corpus *corpus,
+                                const tg_speech_cut *cut, tg_draws draws, tg_speech_example *out) {
+    return make(ctx, a, corpus, cut, &draws, true, out);
+}
+
+tg_status tg_speech_example_make(tg_context *ctx, tg_augmenter *a, const tg_speech_corpus *corpus,
+                                 tg_draws draws, bool augment, tg_speech_example *out) {
+    tg_draws *d = &draws;
+    /* Clips by their length: every second of the corpus is as likely as any other. */
+    int64_t at = (int64_t)(tg_draw(d) * (double)corpus->samples);
+    int index = 0;
+    while (index + 1 < corpus->count && at >= corpus->clips[index].n)
+        at -= corpus->clips[index++].n;
+    const tg_speech_clip *clip = &corpus->clips[index];
+    int percent = augment ? tg_draw_speed(d) : 100;
+    /* Up to a second of silence before or after the clip belongs to it. */
+    double used = (double)out->n * percent / 100, margin = TG_SPEECH_RATE;
+    double slack = (double)clip->n - used;
+    double start = slack > 0 ? tg_draw_between(d, -0.1 * margin, slack + 0.1 * margin)
+                             : tg_draw_between(d, slack, 0);
+    if (augment && tg_draw_chance(d, 0.1))
+        start += tg_draw_between(d, -margin, margin);
+    tg_speech_cut cut = {.clip = index, .start = (int64_t)start, .percent = percent};
+    return make(ctx, a, corpus, &cut, d, augment, out);
 }
 
 void tg_speech_example_clean(const tg_speech_clip *clip, tg_speech_example *out) {

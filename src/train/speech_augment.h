@@ -28,7 +28,20 @@ typedef struct {
     int64_t rows;
 } tg_speech_example;
 
-/* Fills the example, whose arrays and n, rows are the caller's. augment false: a clean piece. */
+/* A piece of a clip, played `percent` as fast. */
+typedef struct {
+    int clip;
+    int64_t start; /* sample, may lie outside */
+    int percent;
+} tg_speech_cut;
+/* In percent: 85 to 118, one in five unchanged. */
+int tg_draw_speed(tg_draws *d);
+
+/* Fills the example, whose arrays and n, rows are the caller's, with that piece as some microphone
+ * may have heard it. */
+tg_status tg_speech_example_cut(tg_context *ctx, tg_augmenter *a, const tg_speech_corpus *corpus,
+                                const tg_speech_cut *cut, tg_draws draws, tg_speech_example *out);
+/* The same with a piece by chance. augment false: at its own rate and as it is. */
 tg_status tg_speech_example_make(tg_context *ctx, tg_augmenter *a, const tg_speech_corpus *corpus,
                                  tg_draws draws, bool augment, tg_speech_example *out);
 /* The whole clip without change; out->n and out->rows say how much fits. */

@@ -60,6 +60,17 @@ static tg_status no_memory(tg_context *ctx, const char *path) {
     return tg_fail(ctx, TG_ENOMEM, "%s: out of memory", path);
 }
 
+/* samples [clip->n]. */
+static tg_status keep_samples(tg_context *ctx, const char *path, const float *samples,
+                              tg_speech_clip *clip) {
+    clip->samples = tg_alloc(sizeof(int16_t) * (size_t)clip->n);
+    if (clip->samples == NULL)
+        return no_memory(ctx, path);
+    for (int64_t i = 0; i < clip->n; i++)
+        clip->samples[i] = (int16_t)lrintf(fmaxf(-1, fminf(1, samples[i])) * 32767);
+    return TG_OK;
+}
+
 static tg_status load_samples(tg_context *ctx, const char *path, tg_speech_clip *clip) {
     tg_wave16k *wave = NULL;
     float *samples = NULL;
@@ -69,11 +80,7 @@ static tg_status load_samples(tg_context *ctx, const char *path, tg_speech_clip 
     tg_wave16k_close(&wave);
     if (status != TG_OK)
         return status;
-    clip->samples = tg_alloc(sizeof(int16_t) * (size_t)clip->n);
-    if (clip->samples == NULL)
-        status = no_memory(ctx, path);
-    for (int64_t i = 0; i < clip->n && status == TG_OK; i++)
-        clip->samples[i] = (int16_t)lrintf(fmaxf(-1, fminf(1, samples[i])) * 32767);
+    status = keep_samples(ctx, path, samples, clip);
     tg_free(samples);
     return status;
 }
@@ -110,29 +117,16 @@ static tg_status load_segments(tg_context *ctx, const char *path, tg_speech_clip
     return status;
 }
 
-/* Gap, width and chin from 68 landmarks, each brought to mean 0 and deviation 1 over the clip:
- * the encoder shall hear how far the mouth is open, not whose mouth it is. */
-static tg_status load_lips(tg_context *ctx, const char *path, tg_speech_clip *clip) {
-    tg_npy npy = {0};
-    tg_status status = tg_npy_read(ctx, path, &npy);
-    if (status != TG_OK)
-        return status;
-    if (npy.ndim != 3 || npy.dim[1] != 68 || npy.dim[2] != 3 || npy.dim[0] < 1) {
-        tg_npy_free(&npy);
-        return tg_fail(ctx, TG_EINPUT,
-                       "%s: not landmarks\n  expected: shape [T,68,3]\n"
-                       "  try: making the corpus again with talkgen studio",
-                       path);
-    }
-    int64_t frames = npy.dim[0];
+/* Gap, width and chin from landmarks [clip->lip_frames,68,3], each brought to mean 0 and deviation
+ * 1 over the clip: the encoder shall hear how far the mouth is open, not whose mouth it is. */
+static tg_status measure_lips(tg_context *ctx, const char *path, const float *landmarks,
+                              tg_speech_clip *clip) {
+    int64_t frames = clip->lip_frames;
     clip->lips = tg_alloc(sizeof(float) * TG_LIPS * (size_t)frames);
-    if (clip->lips == NULL) {
-        tg_npy_free(&npy);
+    if (clip->lips == NULL)
         return no_memory(ctx, path);
-    }
-    clip->lip_frames = frames;
     for (int64_t t = 0; t < frames; t++) {
-        const float *p = npy.data + t * 68 * 3;
+        const float *p = landmarks + t * 68 * 3;
         double gap = 0, width = 0;
         static const int inner[3][2] = {{61, 67}, {62, 66}, {63, 65}};
         for (int k = 0; k < 3; k++)
@@ -145,7 +139,6 @@ static tg_status load_lips(tg_context *ctx, const char *path, tg_speech_clip *cl
         clip->lips[t * TG_LIPS + 1] = (float)sqrt(width);
         clip->lips[t * TG_LIPS + 2] = p[8 * 3 + 1];
     }
-    tg_npy_free(&npy);
     for (int k = 0; k < TG_LIPS; k++) {
         double sum = 0, squares = 0;
         for (int64_t t = 0; t < frames; t++) {
@@ -161,6 +154,24 @@ static tg_status load_lips(tg_context *ctx, const char *path, tg_speech_clip *cl
         }
     }
     return TG_OK;
+}
+
+static tg_status load_lips(tg_context *ctx, const char *path, tg_speech_clip *clip) {
+    tg_npy npy = {0};
+    tg_status status = tg_npy_read(ctx, path, &npy);
+    if (status != TG_OK)
+        return status;
+    if (npy.ndim != 3 || npy.dim[1] != 68 || npy.dim[2] != 3 || npy.dim[0] < 1) {
+        tg_npy_free(&npy);
+        return tg_fail(ctx, TG_EINPUT,
+                       "%s: not landmarks\n  expected shape [T,68,3]\n"
+                       "  try: making the corpus again with talkgen studio",
+                       path);
+    }
+    clip->lip_frames = npy.dim[0];
+    status = measure_lips(ctx, path, npy.data, clip);
+    tg_npy_free(&npy);
+    return status;
 }
 
 static float speech_level(const tg_speech_clip *clip) {
@@ -240,6 +251,21 @@ static tg_status list_numbers(tg_context *ctx, const char *dir, int **out, int *
     return status;
 }
 
+static bool room_for_one(tg_speech_corpus *corpus) {
+    if (corpus->count < corpus->capacity)
+        return true;
+    int capacity = corpus->capacity * 2 + 256;
+    tg_speech_clip *grown = tg_calloc(sizeof *grown * (size_t)capacity);
+    if (grown == NULL)
+        return false;
+    if (corpus->count > 0)
+        memcpy(grown, corpus->clips, sizeof *grown * (size_t)corpus->count);
+    tg_free(corpus->clips);
+    corpus->clips = grown;
+    corpus->capacity = capacity;
+    return true;
+}
+
 tg_status tg_speech_corpus_scan(tg_context *ctx, tg_speech_corpus *corpus, int limit) {
     int *numbers, count, loaded = 0, known = 0;
     tg_status status = list_numbers(ctx, corpus->dir, &numbers, &count);
@@ -250,18 +276,9 @@ tg_status tg_speech_corpus_scan(tg_context *ctx, tg_speech_corpus *corpus, int l
                 break;
         if (known < corpus->count)
             continue;
-        if (corpus->count == corpus->capacity) {
-            int capacity = corpus->capacity * 2 + 256;
-            tg_speech_clip *grown = tg_calloc(sizeof *grown * (size_t)capacity);
-            if (grown == NULL) {
-                status = no_memory(ctx, corpus->dir);
-                break;
-            }
-            if (corpus->count > 0)
-                memcpy(grown, corpus->clips, sizeof *grown * (size_t)corpus->count);
-            tg_free(corpus->clips);
-            corpus->clips = grown;
-            corpus->capacity = capacity;
+        if (!room_for_one(corpus)) {
+            status = no_memory(ctx, corpus->dir);
+            break;
         }
         bool complete;
         tg_speech_clip *clip = &corpus->clips[corpus->count];
@@ -276,6 +293,44 @@ tg_status tg_speech_corpus_scan(tg_context *ctx, tg_speech_corpus *corpus, int l
     }
     tg_free(numbers);
     return status;
+}
+
+static tg_status keep_take(tg_context *ctx, const tg_train_take *take, tg_speech_clip *clip) {
+    static const char *const what = "a take";
+    clip->n = take->count;
+    clip->lip_frames = take->frames;
+    clip->segments = tg_alloc(sizeof *clip->segments * (size_t)(take->phones + 1));
+    if (clip->segments == NULL)
+        return no_memory(ctx, what);
+    for (; clip->segment_count < take->phones; clip->segment_count++) {
+        int i = clip->segment_count;
+        clip->segments[i] = (tg_speech_segment){.start_s = take->times[i][0],
+                                                .end_s = take->times[i][1],
+                                                .phone = tg_phone_class(take->phone[i])};
+    }
+    tg_status status = keep_samples(ctx, what, take->samples, clip);
+    if (status == TG_OK)
+        status = measure_lips(ctx, what, take->landmarks, clip);
+    clip->level = status == TG_OK ? speech_level(clip) : 0;
+    return status;
+}
+
+tg_status tg_speech_corpus_take(tg_context *ctx, tg_speech_corpus *corpus,
+                                const tg_train_take *takes, int count) {
+    for (; corpus->count > 0; corpus->count--)
+        free_clip(&corpus->clips[corpus->count - 1]);
+    corpus->samples = 0;
+    for (int i = 0; i < count; i++) {
+        if (!room_for_one(corpus))
+            return no_memory(ctx, "takes");
+        tg_speech_clip *clip = &corpus->clips[corpus->count++];
+        *clip = (tg_speech_clip){.number = i};
+        tg_status status = keep_take(ctx, &takes[i], clip);
+        if (status != TG_OK)
+            return status;
+        corpus->samples += clip->n;
+    }
+    return TG_OK;
 }
 
 int tg_speech_phone_at(const tg_speech_clip *clip, double time_s) {

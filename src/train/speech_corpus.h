@@ -2,7 +2,7 @@
 #ifndef TALKGEN_TRAIN_SPEECH_CORPUS_H
 #define TALKGEN_TRAIN_SPEECH_CORPUS_H
 
-#include "talkgen/core.h"
+#include "talkgen/train.h"
 
 enum {
     TG_PHONES = 40, /* 39 of ARPAbet and SIL, which is class 0 */
@@ -44,6 +44,9 @@ typedef struct {
  * not complete is left for the next scan; a damaged one is TG_EINPUT. An empty or missing
  * directory is not an error here. */
 tg_status tg_speech_corpus_scan(tg_context *ctx, tg_speech_corpus *corpus, int limit);
+/* Puts takes in the place of what the corpus held. */
+tg_status tg_speech_corpus_take(tg_context *ctx, tg_speech_corpus *corpus,
+                                const tg_train_take *takes, int count);
 void tg_speech_corpus_free(tg_speech_corpus *corpus);
 
 /* Class at `time_s`, SIL outside the clip, -1 where the corpus says nothing usable. */

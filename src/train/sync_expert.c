@@ -11,7 +11,7 @@
 #define SYNC_META   "talkgen.sync"
 #define SYNC_PREFIX "sync."
 
-enum { BATCH = 256, NEAR = 5, FAR_FROM = 2 };
+enum { BATCH = TG_SYNC_BATCH, NEAR = 5, FAR_FROM = 2 };
 static const float peak_lr = 5e-4f;
 
 /* One window: features of frame e, mouth of frame e + shift of the same clip. Half of the windows
@@ -97,12 +97,20 @@ double tg_sync_accuracy(tg_context *ctx, tg_syncnet *net, const tg_motion_data *
     return best;
 }
 
+tg_status tg_sync_steps_done(tg_context *ctx, tg_syncnet *net, const char *state, int64_t *steps) {
+    tg_state_place place = {0};
+    tg_state_part part = {"sync", tg_syncnet_params(net), NULL, NULL, NULL};
+    tg_status s = tg_state_load(ctx, state, "sync", &part, 1, &place);
+    *steps = place.step;
+    return s;
+}
+
 tg_status tg_sync_train(tg_context *ctx, tg_syncnet *net, const tg_sync_options *o, int64_t *steps,
                         double *accuracy) {
     tg_params *params = tg_syncnet_params(net);
     tg_adam *adam = tg_adam_create(ctx, params, tg_adam_defaults());
     tg_tape *tape = tg_tape_create(ctx, true);
-    int dim = o->data->feature_dim;
+    int dim = tg_syncnet_config_of(net)->hubert_dim;
     float *features = tg_alloc((size_t)(BATCH * TG_SYNC_ROWS * dim) * sizeof *features);
     float *mouth = tg_alloc(BATCH * TG_SYNC_FRAMES * TG_SYNC_MOUTH * sizeof *mouth);
     float label[BATCH];
@@ -120,9 +128,13 @@ tg_status tg_sync_train(tg_context *ctx, tg_syncnet *net, const tg_sync_options 
     double share;
     while (s == TG_OK && (share = tg_state_share(&place, o->steps, o->time_s)) < 1 &&
            (s = tg_cancelled(ctx)) == TG_OK) {
+        if (o->feed->supply)
+            s = tg_motion_feed_block(ctx, o->feed, place.step / TG_SYNC_BLOCK_STEPS);
+        if (s != TG_OK)
+            break;
         for (int i = 0; i < BATCH; i++) {
             tg_draws draws = tg_draws_make(o->seed, (uint64_t)place.step, (uint64_t)i);
-            label[i] = draw_window(o->data, &draws, features + i * TG_SYNC_ROWS * dim,
+            label[i] = draw_window(o->feed->data, &draws, features + i * TG_SYNC_ROWS * dim,
                                    mouth + i * TG_SYNC_FRAMES * TG_SYNC_MOUTH);
         }
         tg_tape_reset(tape);

@@ -2,14 +2,20 @@
 #ifndef TALKGEN_TRAIN_SYNC_EXPERT_H
 #define TALKGEN_TRAIN_SYNC_EXPERT_H
 
-#include "train/motion_data.h"
+#include "train/motion_feed.h"
 
 enum { TG_SYNC_FRAMES = 5, TG_SYNC_ROWS = 10, TG_SYNC_MOUTH = 60, TG_SYNC_FIRST = 48 * 3 };
+
+/* Steps on one block of takes: its frames are seen about four times. */
+enum { TG_SYNC_BLOCK_STEPS = 60, TG_SYNC_BATCH = 256 };
+/* The first step that is not done, as the state file has it: where the feed has to begin. */
+tg_status tg_sync_steps_done(tg_context *ctx, tg_syncnet *net, const char *state, int64_t *steps);
 
 /* Trains `net` for `steps` steps, or (0) for time_s seconds of all runs together; state in `state`
  * (a file). */
 typedef struct {
-    const tg_motion_data *data, *held_out; /* held_out NULL = none */
+    tg_motion_feed *feed;
+    const tg_motion_data *held_out; /* NULL = none */
     const char *state, *log;
     double time_s, save_every_s;
     int64_t steps;
