@@ -11,7 +11,7 @@ enum { SLOWEST = 85, FASTEST = 118, SPEEDS = FASTEST - SLOWEST + 1 };
 
 struct tg_augmenter {
     tg_resampler *resampler[SPEEDS];
-    float *source, *scratch;
+    float *source, *scratch, *codec;
     int64_t source_room, scratch_room;
 };
 
@@ -42,19 +42,23 @@ bool tg_draw_chance(tg_draws *d, double p) {
     return tg_draw(d) < p;
 }
 
-tg_augmenter *tg_augmenter_create(void) {
-    return tg_calloc(sizeof(tg_augmenter));
-}
-
 void tg_augmenter_destroy(tg_augmenter **a) {
     if (*a != NULL) {
         for (int i = 0; i < SPEEDS; i++)
             tg_resampler_destroy(&(*a)->resampler[i]);
         tg_free((*a)->source);
         tg_free((*a)->scratch);
+        tg_free((*a)->codec);
         tg_free(*a);
     }
     *a = NULL;
+}
+
+tg_augmenter *tg_augmenter_create(void) {
+    tg_augmenter *a = tg_calloc(sizeof *a);
+    if (a != NULL && (a->codec = tg_codec_table()) == NULL)
+        tg_augmenter_destroy(&a);
+    return a;
 }
 
 static bool room_for(float **block, int64_t *room, int64_t n) {
@@ -140,9 +144,9 @@ static void add_babble(tg_draws *d, const tg_speech_corpus *corpus, double level
 }
 
 /* Everything between the mouth and the file. level: RMS of the speech. */
-static void change_channel(tg_draws *d, const tg_speech_corpus *corpus, double level,
-                           tg_speech_example *e, float *scratch) {
-    float *x = e->samples;
+static void change_channel(tg_draws *d, const tg_augmenter *a, const tg_speech_corpus *corpus,
+                           double level, tg_speech_example *e) {
+    float *x = e->samples, *scratch = a->scratch;
     int64_t n = e->n;
     if (tg_draw_chance(d, 0.4))
         tg_room(d, tg_draw_between(d, 0.1, 0.7), tg_draw_between(d, 0.1, 0.8), x, scratch, n);
@@ -160,6 +164,8 @@ static void change_channel(tg_draws *d, const tg_speech_corpus *corpus, double l
         tg_filter_high_pass(tg_draw_between(d, 200, 350), 0.7, x, n);
         tg_filter_low_pass(tg_draw_between(d, 3000, 3700), 0.55, x, n);
         tg_filter_low_pass(tg_draw_between(d, 3000, 3700), 1.3, x, n);
+        if (tg_draw_chance(d, 0.5))
+            tg_codec_companded(level * tg_draw_between(d, 2, 12), x, n);
     } else if (tg_draw_chance(d, 0.35)) {
         double hz = tg_draw_between(d, 3500, 7700);
         tg_filter_low_pass(hz, 0.55, x, n);
@@ -172,6 +178,8 @@ static void change_channel(tg_draws *d, const tg_speech_corpus *corpus, double l
         for (int64_t i = 0; i < n; i++)
             x[i] = tanhf(drive * x[i]);
     }
+    if (tg_draw_chance(d, 0.12))
+        tg_codec_transform(a->codec, tg_draw_between(d, -4, 14), x, scratch, n);
     for (int k = 0; k < 2; k++)
         if (tg_draw_chance(d, 0.25)) {
             /* dropout of up to 80 ms: the context has to tell what was said */
@@ -234,7 +242,7 @@ static tg_status make(tg_context *ctx, tg_augmenter *a, const tg_speech_corpus *
         if (tg_draw_chance(d, 0.02))
             silence(out);
         change_voice(d, out);
-        change_channel(d, corpus, level, out, a->scratch);
+        change_channel(d, a, corpus, level, out);
         /* A piece is louder or softer than its file, and the file is what gets normalised. */
         if (tg_draw_chance(d, 0.6))
             gain = pow(10, tg_draw_between(d, -12, 6) / 20);

@@ -184,3 +184,65 @@ void tg_room(tg_draws *d, double decay_s, double wet, float *x, float *scratch, 
     for (int64_t i = 0; i < n; i++)
         x[i] += mix * scratch[i];
 }
+
+/* ---- codecs ------------------------------------------------------------------------ */
+
+void tg_codec_companded(double peak, float *x, int64_t n) {
+    const float mu = 255, scale = 1 / log1pf(mu), top = (float)fmax(peak, 1e-6);
+    for (int64_t i = 0; i < n; i++) {
+        float v = fminf(fabsf(x[i]) / top, 1);
+        float code = roundf(127 * log1pf(mu * v) * scale) / 127;
+        x[i] = copysignf(top * expm1f(code / scale) / mu, x[i]);
+    }
+}
+
+enum { HALF = 256, BANDS = 16, BAND = HALF / BANDS };
+
+/* Modified discrete cosine transform (Princen & Bradley 1987), straight from its definition: at
+ * 16 kHz that is 16 Mflop for a second of sound. */
+float *tg_codec_table(void) {
+    float *table = tg_alloc(sizeof(float) * HALF * 2 * HALF);
+    for (int k = 0; table != NULL && k < HALF; k++)
+        for (int i = 0; i < 2 * HALF; i++)
+            table[k * 2 * HALF + i] =
+                (float)(sin(M_PI * (i + 0.5) / (2 * HALF)) *
+                        cos(M_PI / HALF * (i + 0.5 + HALF / 2.0) * (k + 0.5)));
+    return table;
+}
+
+static void round_bands(double steps_db, float *coefficient) {
+    for (int b = 0; b < BANDS; b++) {
+        float *c = coefficient + b * BAND;
+        double power = 1e-12;
+        for (int k = 0; k < BAND; k++)
+            power += (double)c[k] * c[k] / BAND;
+        /* Higher bands get fewer bits. */
+        float step = (float)(sqrt(power) * pow(10, (-steps_db + 1.0 * b) / 20));
+        for (int k = 0; k < BAND; k++)
+            c[k] = step * roundf(c[k] / step);
+    }
+}
+
+void tg_codec_transform(const float *table, double steps_db, float *x, float *scratch, int64_t n) {
+    memset(scratch, 0, sizeof(float) * (size_t)n);
+    for (int64_t begin = -HALF; begin < n; begin += HALF) {
+        int from = begin < 0 ? (int)-begin : 0;
+        int to = n - begin < 2 * HALF ? (int)(n - begin) : 2 * HALF;
+        float c[HALF];
+        for (int k = 0; k < HALF; k++) {
+            const float *row = table + (int64_t)k * 2 * HALF;
+            float sum = 0;
+            for (int i = from; i < to; i++)
+                sum += row[i] * x[begin + i];
+            c[k] = sum;
+        }
+        round_bands(steps_db, c);
+        for (int k = 0; k < HALF; k++) {
+            const float *row = table + (int64_t)k * 2 * HALF;
+            float value = c[k] * (2.0f / HALF);
+            for (int i = from; value != 0 && i < to; i++)
+                scratch[begin + i] += row[i] * value;
+        }
+    }
+    memcpy(x, scratch, sizeof(float) * (size_t)n);
+}

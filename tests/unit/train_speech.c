@@ -10,6 +10,7 @@
 #include "talkgen/train.h"
 #include "train/speech_augment.h"
 #include "train/speech_corpus.h"
+#include "train/speech_noise.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -215,6 +216,38 @@ static void test_labels_follow_the_rate(void **state) {
     tg_context_destroy(&ctx);
 }
 
+/* A chirp and noise: what a codec leaves is the input but for an error that follows its step. */
+static double codec_error_db(double steps_db, int companded) {
+    enum { N = 16000 };
+    static float x[N], y[N], scratch[N];
+    float *table = tg_codec_table();
+    tg_draws d = tg_draws_make(3, 4, 5);
+    for (int i = 0; i < N; i++)
+        y[i] = x[i] = 0.3f * sinf(1e-5f * (float)i * (float)i) + 0.02f * (float)(tg_draw(&d) - 0.5);
+    if (companded)
+        tg_codec_companded(0.5, y, N);
+    else
+        tg_codec_transform(table, steps_db, y, scratch, N);
+    tg_free(table);
+    double error = 0, power = 0;
+    for (int i = 0; i < N; i++) {
+        error += (y[i] - x[i]) * (y[i] - x[i]);
+        power += x[i] * x[i];
+    }
+    return 10 * log10(error / power);
+}
+
+static void test_codecs(void **state) {
+    (void)state;
+    /* A fine step gives the input back: the transform is its own inverse. */
+    assert_true(codec_error_db(120, 0) < -90);
+    double fine = codec_error_db(14, 0), coarse = codec_error_db(-4, 0);
+    assert_true(coarse < -1 && coarse > -14);
+    assert_true(fine < coarse - 8);
+    double companded = codec_error_db(0, 1);
+    assert_true(companded < -30 && companded > -50);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resumed_training_ends_at_the_same_weights),
@@ -222,6 +255,7 @@ int main(void) {
         cmocka_unit_test(test_warm_start),
         cmocka_unit_test(test_no_end_and_no_corpus),
         cmocka_unit_test(test_labels_follow_the_rate),
+        cmocka_unit_test(test_codecs),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
