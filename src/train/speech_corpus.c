@@ -164,7 +164,7 @@ static tg_status load_lips(tg_context *ctx, const char *path, tg_speech_clip *cl
     if (npy.ndim != 3 || npy.dim[1] != 68 || npy.dim[2] != 3 || npy.dim[0] < 1) {
         tg_npy_free(&npy);
         return tg_fail(ctx, TG_EINPUT,
-                       "%s: not landmarks\n  expected shape [T,68,3]\n"
+                       "%s: not landmarks\n  expected: shape [T,68,3]\n"
                        "  try: making the corpus again with talkgen studio",
                        path);
     }
