@@ -6,6 +6,7 @@
 #include "motion/convblock.h"
 #include "motion/wavenet.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,12 +34,13 @@ tg_status tg_postnet_config_parse(tg_context *ctx, const tg_json *json, const ch
     const tg_json *widths = tg_json_get(json, "widths");
     for (int i = 0; s == TG_OK && widths && i < 2; i++) {
         double w = tg_json_number(tg_json_at(widths, i), 0);
-        if (!(w >= 1 && w <= MAX_WIDTH))
+        if (w >= 1 && w <= MAX_WIDTH && w == floor(w))
+            c.widths[i] = (int)w;
+        else
             s = tg_fail(ctx, TG_EMODEL,
                         "%s: configuration value 'widths' is not usable\n"
-                        "  expected: two numbers from 1 to %d\n  try: [128, 256]",
+                        "  expected: two whole numbers from 1 to %d\n  try: [128, 256]",
                         name, MAX_WIDTH);
-        c.widths[i] = (int)w;
     }
     if (s == TG_OK)
         *out = c;
