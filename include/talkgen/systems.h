@@ -164,6 +164,9 @@ typedef struct {
     float lle;        /* 0 to 1: how far points 0-47 are drawn into the recording's own motion */
 } tg_motion_options;
 
+/* "replay", "auto", "still" or "model", as --blink has them; TG_EUSAGE for others. */
+tg_status tg_eyes_named(tg_context *ctx, const char *name, tg_eyes_mode *out);
+
 /* Landmarks of a clip, frame by frame, in constant memory. */
 typedef struct tg_motion_source tg_motion_source;
 tg_status tg_motion_source_open(tg_context *ctx, const tg_identity *identity,

@@ -37,7 +37,8 @@ typedef struct {
     float temperature;          /* 0.3; 0 = the mean */
     int width, height;          /* 0 = as recorded */
     double start_s, duration_s; /* part of the audio; duration 0 = to its end */
-    const char *pose;           /* "replay", "still", "orbit" or a .npy */
+    const char *pose;           /* "replay", "auto", "still", "orbit" or a .npy */
+    const char *blink;          /* "replay", "auto", "still" or "model"; NULL = replay */
     const char *background;     /* "dataset", a picture, or "#rrggbb" */
     int overwrite;              /* 0: an existing output is a usage error */
     /* Called after every frame, NULL = never; a result that is not 0 cancels. */

@@ -26,20 +26,7 @@ tg_status cli_motion_options(tg_context *ctx, const cli_args *args, tg_motion_op
         out->clamp_std = args->clamp_std > 0 ? (float)args->clamp_std : INFINITY;
     if (args->smooth >= 0)
         out->smooth = args->smooth > 0 ? (float)args->smooth : -1;
-    if (strcmp(args->eyes, "replay") == 0)
-        out->eyes = TG_EYES_REPLAY;
-    else if (strcmp(args->eyes, "still") == 0)
-        out->eyes = TG_EYES_STILL;
-    else if (strcmp(args->eyes, "model") == 0)
-        out->eyes = TG_EYES_MODEL;
-    else if (strcmp(args->eyes, "auto") == 0)
-        out->eyes = TG_EYES_AUTO;
-    else
-        return tg_fail(ctx, TG_EUSAGE,
-                       "--blink '%s' is not known\n  expected: replay, auto, still or model\n"
-                       "  try: --blink replay",
-                       args->eyes);
-    return TG_OK;
+    return tg_eyes_named(ctx, args->eyes, &out->eyes);
 }
 
 tg_pose_options cli_pose_options(const cli_args *args) {

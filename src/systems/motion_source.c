@@ -35,6 +35,22 @@ struct tg_motion_source {
     float clamp_std, smooth, lle;
 };
 
+tg_status tg_eyes_named(tg_context *ctx, const char *name, tg_eyes_mode *out) {
+    static const char *const names[] = {[TG_EYES_REPLAY] = "replay",
+                                        [TG_EYES_STILL] = "still",
+                                        [TG_EYES_MODEL] = "model",
+                                        [TG_EYES_AUTO] = "auto"};
+    for (int i = 0; i < (int)(sizeof names / sizeof names[0]); i++)
+        if (strcmp(name, names[i]) == 0) {
+            *out = (tg_eyes_mode)i;
+            return TG_OK;
+        }
+    return tg_fail(ctx, TG_EUSAGE,
+                   "--blink '%s' is not known\n  expected: replay, auto, still or model\n"
+                   "  try: --blink replay",
+                   name);
+}
+
 static tg_status check_dims(tg_context *ctx, const char *path, const tg_npy *npy, int64_t width,
                             const char *expected) {
     bool ok = npy->ndim == 2 && npy->dim[0] >= 1 && npy->dim[1] == width;

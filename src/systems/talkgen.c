@@ -39,8 +39,11 @@ const char *talkgen_message(const talkgen *handle) {
 }
 
 talkgen_options talkgen_defaults(void) {
-    return (talkgen_options){
-        .seed = 42, .temperature = 0.3f, .pose = "replay", .background = "dataset"};
+    return (talkgen_options){.seed = 42,
+                             .temperature = 0.3f,
+                             .pose = "replay",
+                             .blink = "replay",
+                             .background = "dataset"};
 }
 
 static void forward_progress(void *user, const char *stage, double done, double total,
@@ -72,6 +75,10 @@ int talkgen_synthesize(talkgen *handle, const char *audio, const char *output,
     o.portrait.overwrite = options->overwrite != 0;
     handle->running = options;
     tg_cancel(handle->ctx, TG_OK);
+    tg_status s =
+        tg_eyes_named(handle->ctx, options->blink ? options->blink : "replay", &o.motion.eyes);
+    if (s != TG_OK)
+        return tg_exit_code(s);
     tg_context_set_progress(handle->ctx, options->progress ? forward_progress : NULL, handle);
     tg_synth_report report;
     return tg_exit_code(tg_synthesize(handle->ctx, handle->person, &o, &report));
