@@ -10,7 +10,7 @@
 
 enum { BEHAVIOUR_S = 600 };
 
-/* The finished model beside what a voice file has. */
+/* The behaviour model of the file `model` beside what a voice file has. */
 static tg_status into_voice(tg_context *ctx, const cli_args *args, const char *model) {
     tg_st *st = NULL;
     tg_behaviour *behaviour = NULL;
@@ -34,13 +34,22 @@ tg_status cli_train_behaviour(tg_context *ctx, const cli_args *args) {
                                     .time_s = args->time_s > 0 ? args->time_s : BEHAVIOUR_S,
                                     .seed = args->seed};
     tg_train_behaviour_result r;
-    tg_status s = cli_need(ctx, args->corpus, "corpus", "the corpus of people who talk and listen");
+    /* What was trained for another voice file serves any: it hears prosody, not the encoder. */
+    bool train = args->corpus || !args->init;
+    tg_status s = TG_OK;
+    if (train)
+        s = cli_need(ctx, args->corpus, "corpus", "the corpus of people who talk and listen");
+    if (s == TG_OK)
+        s = train ? cli_need(ctx, args->work, "work", "the work folder")
+                  : cli_need(ctx, args->output, "output", "the new voice file");
     if (s == TG_OK && args->output)
         s = cli_need(ctx, args->voice, "voice", "the voice file");
     if (s == TG_OK && args->output && !args->overwrite && tg_file_exists(args->output))
         s = tg_fail(ctx, TG_EUSAGE,
                     "%s exists already\n  expected: a new file\n  try: -y to replace it",
                     args->output);
+    if (s == TG_OK && !train)
+        return into_voice(ctx, args, args->init);
     if (s == TG_OK)
         s = tg_train_behaviour(ctx, &o, &r);
     if (s == TG_OK)

@@ -179,6 +179,8 @@ tg_status cmd_train(tg_context *ctx, const cli_args *args) {
         return cli_train_report(ctx, args);
     if (strcmp(stage, "check") == 0)
         return check(ctx, args);
+    if (strcmp(stage, "behaviour") == 0)
+        return cli_train_behaviour(ctx, args);
     tg_status s = cli_need(ctx, args->work, "work", "the work folder");
     if (s != TG_OK)
         return s;
@@ -186,8 +188,6 @@ tg_status cmd_train(tg_context *ctx, const cli_args *args) {
         return train_speech(ctx, args);
     if (strcmp(stage, "motion") == 0)
         return train_motion(ctx, args);
-    if (strcmp(stage, "behaviour") == 0)
-        return cli_train_behaviour(ctx, args);
     if (strcmp(stage, "assemble") == 0)
         return assemble(ctx, args);
     if (strcmp(stage, "postnet") == 0) {

@@ -69,6 +69,8 @@ static const cli_command commands[] = {
      "motion model\n"
      "behaviour --corpus DIR [--heldout DIR] --work DIR [--voice FILE -o VOICE]   head and blinks "
      "from speech, into a voice file\n"
+     "behaviour --init OLD --voice FILE -o VOICE                  the same, from another voice "
+     "file\n"
      "postnet  --data DIR --corpus DIR --voice FILE --work DIR    adapts the motion to one person\n"
      "head     --data DIR --work DIR                              the head's radiance field\n"
      "torso    --data DIR --work DIR                              the torso's field\n"

@@ -57,11 +57,21 @@ run batch --manifest jobs.jsonl -i "$person" --out-dir out --size 64x64 --blink 
 run batch --manifest jobs.jsonl -i "$person" --out-dir out --size 64x64 --blink auto
 grep -q " 1 complete before" out.txt err.txt || tell "not skipped: $(cat out.txt err.txt)"
 
+# ---- into another voice file: the model of one, the rest of the other, so the same frames
+run train behaviour --init "$models/voice.safetensors" --voice "$models/voice.safetensors" -o moved.safetensors
+cmp -s moved.safetensors "$models/voice.safetensors" || {
+    run motion -a talk.wav -i "$person" --encoder moved.safetensors -o f.npy --pose-out pf.npy $auto
+    same a.npy f.npy
+    same pa.npy pf.npy
+}
+
 # ---- what is missing
+expect 2 "--voice" "$talkgen" train behaviour --init "$models/voice.safetensors" -o x.safetensors
+expect 4 "train behaviour" "$talkgen" train behaviour --init "$person" --voice "$models/voice.safetensors" -o x.safetensors
 expect 2 "--audio" "$talkgen" render --motion m.npy -i "$person" --pose auto -o x.mp4
 expect 2 "--blink" "$talkgen" -a talk.wav -i "$person" --blink sometimes -o x.mp4
 expect 2 "--pose" "$talkgen" -a talk.wav -i "$person" --pose sometimes -o x.mp4
 expect 2 "corpus" "$talkgen" train behaviour --work w
 expect 3 "corpus.json" "$talkgen" train behaviour --work w --corpus nowhere
-absent x.mp4
+absent x.mp4 x.safetensors
 finish
