@@ -33,12 +33,13 @@
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 int talkgen_main(int argc, char **argv); /* main of src/cli/main.c, renamed */
 
-enum { WAYS = 4096, DEPTH = 24, SECONDS = 300, FILES = 256 };
+enum { WAYS = 4096, DEPTH = 24, WORK_SECONDS = 100, WAIT_SECONDS = 1800, FILES = 256 };
 
 typedef struct {
     atomic_ullong hash; /* of the return addresses; 0 = free */
@@ -233,7 +234,10 @@ static int run(int argc, char **argv, bool counting) {
             chdir("run") != 0)
             _exit(99);
         cJSON_InitHooks(&(cJSON_Hooks){for_json, free});
-        alarm(SECONDS);
+        /* A loop for ever is told by its work. What waits for ever works as little as what an
+         * overloaded machine does not let work, so there time must be long. */
+        setitimer(ITIMER_PROF, &(struct itimerval){.it_value.tv_sec = WORK_SECONDS}, NULL);
+        alarm(WAIT_SECONDS);
         void *calls[DEPTH];
         above = backtrace(calls, DEPTH);
         atomic_store(&shared->counting, counting);
