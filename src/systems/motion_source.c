@@ -46,7 +46,7 @@ tg_status tg_eyes_named(tg_context *ctx, const char *name, tg_eyes_mode *out) {
             return TG_OK;
         }
     return tg_fail(ctx, TG_EUSAGE,
-                   "--blink '%s' is not known\n  expected: replay, auto, still or model\n"
+                   "--blink (or --eyes) '%s' is not known\n  expected: replay, auto, still or model\n"
                    "  try: --blink replay",
                    name);
 }

@@ -70,7 +70,7 @@ completes "$(options_of synth | tr ' ' '\n' | grep . ; echo --help)" talkgen -
 completes "$commands help" talkgen ''
 completes "synth studio" talkgen s
 completes "$commands formats manifest exit-codes man bash-completion" talkgen help ''
-completes "speech motion postnet head torso all check report assemble" talkgen train ''
+completes "speech motion behaviour postnet head torso all check report assemble" talkgen train ''
 completes "hubert" talkgen convert hu
 completes "auto always never json" talkgen synth --progress ''
 completes "always auto" talkgen --progress a
