@@ -45,10 +45,11 @@ tg_status tg_eyes_named(tg_context *ctx, const char *name, tg_eyes_mode *out) {
             *out = (tg_eyes_mode)i;
             return TG_OK;
         }
-    return tg_fail(ctx, TG_EUSAGE,
-                   "--blink (or --eyes) '%s' is not known\n  expected: replay, auto, still or model\n"
-                   "  try: --blink replay",
-                   name);
+    return tg_fail(
+        ctx, TG_EUSAGE,
+        "--blink (or --eyes) '%s' is not known\n  expected: replay, auto, still or model\n"
+        "  try: --blink replay",
+        name);
 }
 
 static tg_status check_dims(tg_context *ctx, const char *path, const tg_npy *npy, int64_t width,
