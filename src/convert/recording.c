@@ -139,7 +139,9 @@ void tg_recording_close(tg_recording *r) {
 /* "key = number" on a line of its own; NAN. */
 static double number_of(const char *text, const char *key) {
     size_t n = strlen(key);
-    for (const char *line = text; line; line = strchr(line, '\n'), line += line != NULL) {
+    for (const char *line = text, *next; line; line = next) {
+        next = strchr(line, '\n');
+        next = next ? next + 1 : NULL;
         const char *at = line + strspn(line, " \t");
         if (strncmp(at, key, n) != 0)
             continue;
