@@ -27,9 +27,22 @@ static const double seal_least = 0.045;  /* a closure must be seen by a frame of
 static const double tip_ramp = 0.055;    /* the way of the tongue's tip to and from its contact */
 static const double pause_least = 0.180; /* shorter silences do not close the mouth by force */
 
+/* How one utterance of a sound differs from the next: the standard deviations at variety 1. What is
+ * said comes out of it unharmed, since closures do not take part: they are complete or not there.
+ */
+static const double shape_scatter = 0.16, dominance_scatter = 0.35, reach_scatter = 0.20;
+static const double early_scatter_s = 0.012;               /* of beginning and end */
+static const double effort_scatter = 0.14, effort_s = 1.7; /* drift of how hard somebody tries */
+
+typedef struct {
+    double shape, dominance, reach; /* factors */
+    double begin, end;              /* s to add */
+} manner;
+
 typedef struct {
     const tg_actor *actor;
     const tg_style *style;
+    tg_rng chance;
     int visemes;
     int64_t steps;
     float *blend; /* [visemes, steps] dominance times bell times weight */
@@ -100,6 +113,31 @@ static double vowel_weight(const tg_style *style, const tg_segment *p) {
     return style->opening * (loud < 0.7 ? 0.7 : loud > 1.15 ? 1.15 : loud);
 }
 
+/* Effort at time t: a slow random walk between cosine steps. */
+static double effort(const tracks *k, double t) {
+    double at = t / effort_s, share = 0.5 - 0.5 * cos(M_PI * (at - floor(at)));
+    uint64_t knot = (1ull << 40) + (uint64_t)floor(at);
+    return (1 - share) * tg_rng_normal(&k->chance, knot) +
+           share * tg_rng_normal(&k->chance, knot + 1);
+}
+
+/* A function of the seed and the number of the phone. */
+static manner draw_manner(const tracks *k, const tg_segment *p, int number) {
+    double v = k->style->variety;
+    if (v <= 0)
+        return (manner){.shape = 1, .dominance = 1, .reach = 1};
+    double n[5];
+    for (int i = 0; i < 5; i++)
+        n[i] = fmax(-2, fmin(2, tg_rng_normal(&k->chance, 8 * (uint64_t)number + (uint64_t)i)));
+    double most = 0.2 * (p->end - p->start);
+    double tries = v * effort_scatter * effort(k, 0.5 * (p->start + p->end));
+    return (manner){.shape = exp(v * shape_scatter * n[0] + tries),
+                    .dominance = exp(v * dominance_scatter * n[1] + tries),
+                    .reach = exp(v * reach_scatter * n[2]),
+                    .begin = fmax(-most, fmin(most, v * early_scatter_s * n[3])),
+                    .end = fmax(-most, fmin(most, v * early_scatter_s * n[4]))};
+}
+
 /* P B M, F V and W. True when the viseme is one of these. */
 static bool add_seal(tracks *k, int viseme, const tg_segment *p) {
     const tg_shape *shape = tg_actor_viseme(k->actor, viseme);
@@ -133,7 +171,7 @@ static void add_tip(tracks *k, int viseme, double a, double b) {
     add_mask(k, k->tip + viseme * k->steps, middle - half, middle + half, tip_ramp, 1);
 }
 
-static void add_phone(tracks *k, const tg_segment *p) {
+static void add_phone(tracks *k, const tg_segment *p, int number) {
     int viseme[3];
     int n = tg_actor_phone(k->actor, TG_PHONES_ARPABET, p->name, viseme);
     tg_phone_kind kind = tg_phone_kind_of(p->name);
@@ -142,6 +180,7 @@ static void add_phone(tracks *k, const tg_segment *p) {
         if (length >= pause_least) /* closing ends later than the sound, opening begins earlier */
             add_mask(k, k->still, p->start + 0.080, p->end - 0.090, 0.100, 1);
     }
+    manner m = draw_manner(k, p, number);
     /* The first part of a diphthong is held for 55 % of its time. */
     double cut = n == 2 ? p->start + 0.55 * (p->end - p->start) : 0;
     for (int i = 0; i < n; i++) {
@@ -157,11 +196,13 @@ static void add_phone(tracks *k, const tg_segment *p) {
             add_tip(k, viseme[i], a, b);
         if (add_seal(k, viseme[i], p))
             continue;
-        double reach = k->style->reach_s, weight = k->style->gain[viseme[i]];
+        double reach = k->style->reach_s * m.reach, weight = k->style->gain[viseme[i]] * m.shape;
         if (kind == TG_PHONE_VOWEL)
             weight *= vowel_weight(k->style, p);
+        a += i == 0 ? m.begin : 0;
+        b += i == n - 1 ? m.end : 0;
         add_bell(k, viseme[i], a, b, reach + (is_rounded(shape) ? round_early : 0), reach,
-                 shape->dominance, weight);
+                 shape->dominance * m.dominance, weight);
     }
 }
 
@@ -231,6 +272,7 @@ tg_status tg_articulate(tg_context *ctx, const tg_actor *actor, const tg_phones 
                         const tg_style *style, int64_t frames, tg_face_state *state) {
     tracks k = {.actor = actor,
                 .style = style,
+                .chance = tg_rng_make(style->seed, "", "articulation"),
                 .visemes = tg_actor_viseme_count(actor),
                 .steps = frames * STEPS_PER_FRAME};
     if (k.visemes > TG_MAX_VISEMES)
@@ -249,7 +291,7 @@ tg_status tg_articulate(tg_context *ctx, const tg_actor *actor, const tg_phones 
             tg_fail(ctx, TG_ENOMEM, "no memory for %lld frames of articulation", (long long)frames);
     } else {
         for (int i = 0; i < phones->count; i++)
-            add_phone(&k, &phones->phone[i]);
+            add_phone(&k, &phones->phone[i], i);
         finish_blend(&k, scratch);
         for (int64_t i = 0; i < frames; i++) {
             int64_t step = i * STEPS_PER_FRAME + STEPS_PER_FRAME / 2;

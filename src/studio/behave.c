@@ -38,6 +38,7 @@ void tg_style_random(uint64_t seed, tg_style *style) {
     style->smile = fmaxf(0.0f, 0.12f * (tg_rng_uniform(&rng, 7) - 0.5f));
     for (int v = 0; v < TG_MAX_VISEMES; v++)
         style->gain[v] = 0.92f + 0.16f * tg_rng_uniform(&rng, 16 + (uint64_t)v);
+    style->variety = 0.3f + 0.7f * tg_rng_uniform(&rng, 8);
     style->seed = seed;
 }
 

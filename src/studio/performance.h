@@ -120,6 +120,7 @@ typedef struct {
     float opening;              /* factor on vowel shapes, 0.8..1.2 */
     float reach_s;              /* how far a shape reaches into its neighbours, 0.04..0.07 */
     float gain[TG_MAX_VISEMES]; /* personal factor per viseme, about 1 */
+    float variety;              /* how much the same sound differs from time to time, 0..1 */
     float pressing;             /* of the lips in P B M, 0.5..1; they meet at 0.4 on every face */
     float head_deg;             /* standard deviation of head yaw; pitch and roll follow */
     float nod_deg;              /* height of nods on stressed vowels */
