@@ -104,12 +104,16 @@ typedef struct {
     const char *actor_dir, *tables_dir;
     uint64_t seed;
     bool heldout;   /* voices and languages that ordinary takes never use */
+    bool festival;  /* its voices too, which must be installed */
     int processes;  /* that make takes ahead of the reader, 0 = 1, at most 16 */
     uint64_t first; /* take to begin with */
 } tg_studio_takes_options;
 
+/* Is festival there with all of its voices? Otherwise *missing names what is not. */
+bool tg_studio_has_festival(const char **missing);
+
 /* Takes first, first + 1, ... without end, made by processes of their own. A take is a function of
- * (seed, heldout, its number), whatever the number of processes. Missing actor files TG_EINPUT. */
+ * (seed, heldout, festival, its number), whatever the number of processes. Missing actor files TG_EINPUT. */
 typedef struct tg_studio_takes tg_studio_takes;
 tg_status tg_studio_takes_open(tg_context *ctx, const tg_studio_takes_options *options,
                                tg_studio_takes **out);

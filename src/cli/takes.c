@@ -20,11 +20,17 @@ static tg_status open_takes(tg_context *ctx, void *user, bool held_out, uint64_t
                             void **stream) {
     const cli_args *args = user;
     /* Making speech takes less than half as long as learning from it. */
+    const char *missing;
+    bool festival = tg_studio_has_festival(&missing);
+    if (!festival && !held_out)
+        tg_note(ctx, "festival is not complete (%s is missing): only voices of flite and espeak-ng",
+                missing);
     int threads = tg_pool_threads(tg_context_pool(ctx));
     tg_studio_takes_options o = {.actor_dir = args->actor,
                                  .tables_dir = tg_studio_defaults().tables_dir,
                                  .seed = args->seed,
                                  .heldout = held_out,
+                                 .festival = festival,
                                  .processes = threads / 2,
                                  .first = first};
     tg_studio_takes *takes;

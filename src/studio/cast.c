@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "studio/cast.h"
+#include "studio/festival.h"
 
 #define COUNT(list) ((uint32_t)(sizeof(list) / sizeof *(list)))
 
@@ -44,38 +45,54 @@ static const char *language_of(bool heldout, uint32_t n) {
     if (heldout)
         return languages_heldout[n % COUNT(languages_heldout)];
     int count = tg_sentence_language_count(), i = 2;
-    for (uint32_t left = n;; i = i + 1 < count ? i + 1 : 2)
+    for (uint32_t left = n % (uint32_t)count;; i = i + 1 < count ? i + 1 : 2)
         if (!tg_cast_is_heldout(tg_sentence_language(i)) && left-- == 0)
             return tg_sentence_language(i);
 }
 
-/* Half of the speakers are flite's (recorded people), a quarter speaks English with espeak's
- * formants and a quarter another language (the first two of the generator are English). */
-tg_status tg_cast_speaker(tg_context *ctx, uint64_t seed, bool heldout, int index,
-                          tg_speaker *out) {
+/* festival's recorded people; ked is held out, of those who speak another language all are heard,
+ * since their languages are. */
+static void draw_festival(bool heldout, uint32_t n, char *name, size_t size) {
+    const char *language, *voice = "ked";
+    for (int i = heldout ? -1 : (int)(n % (uint32_t)tg_festival_voice_count()); i >= 0;) {
+        voice = tg_festival_voice(i, &language);
+        i = strcmp(voice, "ked") ? -1 : (i + 1) % tg_festival_voice_count();
+    }
+    snprintf(name, size, "festival:%s", voice);
+}
+
+/* Half of the speakers are recorded people, flite's and with festival more of its own than those;
+ * a quarter speaks English with espeak's formants and a quarter another language (the first two of
+ * the generator are English). */
+static void draw_voice(const tg_rng *rng, const tg_cast *cast, char *name, size_t size) {
+    float kind = tg_rng_uniform(rng, 0);
+    uint32_t many = 1 << 20, n = draw(rng, 2, many); /* nearly even */
+    bool heldout = cast->heldout;
+    const char *variant = heldout ? variants_heldout[draw(rng, 1, COUNT(variants_heldout))]
+                                  : variants[draw(rng, 1, COUNT(variants))];
+    if (cast->festival && kind < 0.33f)
+        draw_festival(heldout, n, name, size);
+    else if (kind < 0.5f && heldout)
+        snprintf(name, size, "flite:%s", flite_heldout[n % COUNT(flite_heldout)]);
+    else if (kind < 0.5f)
+        snprintf(name, size, "flite:%s", flite_voices[n % COUNT(flite_voices)]);
+    else if (kind < 0.75f)
+        snprintf(name, size, "espeak:%s+%s", english[n % COUNT(english)], variant);
+    else
+        snprintf(name, size, "espeak:%s+%s", language_of(heldout, n), variant);
+}
+
+tg_status tg_cast_speaker(tg_context *ctx, const tg_cast *cast, int index, tg_speaker *out) {
     char id[32], name[64];
     snprintf(id, sizeof id, "speaker %d", index);
-    tg_rng rng = tg_rng_make(seed, id, "speaker");
-    float kind = tg_rng_uniform(&rng, 0);
-    uint32_t languages = (uint32_t)tg_sentence_language_count() * 7; /* nearly even */
-    const char *variant = heldout ? variants_heldout[draw(&rng, 1, COUNT(variants_heldout))]
-                                  : variants[draw(&rng, 1, COUNT(variants))];
-    if (kind < 0.5f && heldout)
-        snprintf(name, sizeof name, "flite:%s", flite_heldout[draw(&rng, 2, COUNT(flite_heldout))]);
-    else if (kind < 0.5f)
-        snprintf(name, sizeof name, "flite:%s", flite_voices[draw(&rng, 2, COUNT(flite_voices))]);
-    else if (kind < 0.75f)
-        snprintf(name, sizeof name, "espeak:%s+%s", english[draw(&rng, 2, COUNT(english))],
-                 variant);
-    else
-        snprintf(name, sizeof name, "espeak:%s+%s", language_of(heldout, draw(&rng, 2, languages)),
-                 variant);
+    tg_rng rng = tg_rng_make(cast->seed, id, "speaker");
+    draw_voice(&rng, cast, name, sizeof name);
     tg_status status = tg_voice_parse(ctx, name, &out->voice);
     out->voice.warp = between(&rng, 3, 0.85f, 1.20f);
     out->voice.pitch = between(&rng, 4, 0.85f, 1.20f);
     out->voice.range = between(&rng, 5, 0.6f, 1.5f);
     out->voice.tempo = between(&rng, 6, 0.85f, 1.20f);
-    uint64_t own = tg_hash_bytes(id, strlen(id), seed * 0x9E3779B97F4A7C15ull + 1);
+    uint64_t own = tg_hash_bytes(id, strlen(id), cast->seed * 0x9E3779B97F4A7C15ull + 1);
     tg_style_random(own, &out->style);
     out->face = (tg_person_options){.seed = own};
     return status;

@@ -12,9 +12,15 @@ typedef struct {
 
 /* Is the language one that only held-out speakers speak? */
 bool tg_cast_is_heldout(const char *language);
-/* Speaker `index` of a corpus; a function of the arguments. heldout chooses among the voices and
- * languages that other corpora never use (English aside). */
-tg_status tg_cast_speaker(tg_context *ctx, uint64_t seed, bool heldout, int index, tg_speaker *out);
+
+/* Who may be cast: heldout chooses among the voices and languages that others never use (English
+ * aside), festival takes its voices too, which must be installed then. */
+typedef struct {
+    uint64_t seed;
+    bool heldout, festival;
+} tg_cast;
+/* Speaker `index`; a function of the arguments. */
+tg_status tg_cast_speaker(tg_context *ctx, const tg_cast *cast, int index, tg_speaker *out);
 /* The speaker's face. On some random faces the lips lie over each other, which landmarks cannot
  * tell from an open mouth; such a face is drawn again (who->face.seed changes). */
 tg_status tg_cast_face(tg_context *ctx, const tg_actor *actor, tg_speaker *who, tg_person **out);

@@ -124,7 +124,8 @@ static tg_status make_clip(tg_context *ctx, const corpus_job *job, int clip) {
                             .shortest_pause = 0.28,
                             .widest_pause = 1.1,
                             .seed = seed};
-    tg_status status = tg_cast_speaker(ctx, options->seed, options->heldout, index, &who);
+    tg_status status = tg_cast_speaker(
+        ctx, &(tg_cast){.seed = options->seed, .heldout = options->heldout}, index, &who);
     /* kal has no units for transitions that English lacks. */
     if (!strcmp(who.voice.language, "en") && strncmp(who.voice.name, "kal", 3) &&
         tg_rng_uniform(&rng, 3) < 0.35f)

@@ -73,15 +73,15 @@ bool tg_sentence_make(const char *language, uint64_t seed, uint64_t index, char 
 
 /* ---- voices -------------------------------------------------------------------- */
 
-typedef enum { TG_ENGINE_FLITE, TG_ENGINE_ESPEAK } tg_engine;
+typedef enum { TG_ENGINE_FLITE, TG_ENGINE_ESPEAK, TG_ENGINE_FESTIVAL } tg_engine;
 
 typedef struct {
     tg_engine engine;
-    char name[40];     /* flite: awb kal kal16 rms slt; espeak: "en-us+f2", "de+m3" */
+    char name[40];     /* flite: awb kal kal16 rms slt; espeak: "en-us+f2"; festival: "lp" */
     char language[24]; /* of the text generator */
     float tempo;       /* 1 = the engine's own; 1.2 = faster */
-    float pitch;       /* factor on the engine's mean F0 */
-    float range;       /* factor on its F0 excursion */
+    float pitch;       /* factor on the engine's mean F0; not of festival */
+    float range;       /* factor on its F0 excursion; not of festival */
     float warp; /* resampling: 1.1 = formants and F0 10 % higher; tempo is kept by asking the engine
                    for slower speech, phone times are exact */
 } tg_voice;
@@ -106,6 +106,9 @@ typedef struct {
     double longest;                      /* never longer than this; 0 = no limit */
     double first_pause;                  /* silence before the first sentence */
     double shortest_pause, widest_pause; /* between sentences, 0 = 0.3 and 1.2 s */
+    float pitch;                         /* factor on F0 that leaves formants alone, 0 = 1 */
+    float sung;                          /* share of the sentences that are sung */
+    float breath; /* level of the breaths in pauses, of speech; 0 = none are heard */
     uint64_t seed;
 } tg_read_options;
 tg_status tg_read_aloud(tg_context *ctx, const tg_voice *voice, const tg_read_options *options,

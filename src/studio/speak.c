@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "studio/speak.h"
+#include "studio/breath.h"
+#include "studio/festival.h"
+#include "studio/melody.h"
 #include "talkgen/speech.h"
 
 void tg_raw_speech_free(tg_raw_speech *raw) {
@@ -27,6 +29,9 @@ tg_status tg_voice_parse(tg_context *ctx, const char *name, tg_voice *out) {
     if (engine == 5 && !strncmp(name, "flite", 5) && tg_flite_has_voice(rest)) {
         out->engine = TG_ENGINE_FLITE;
         snprintf(out->language, sizeof out->language, "en");
+    } else if (engine == 8 && !strncmp(name, "festival", 8) && tg_festival_language(rest)) {
+        out->engine = TG_ENGINE_FESTIVAL;
+        snprintf(out->language, sizeof out->language, "%s", tg_festival_language(rest));
     } else if (engine == 6 && !strncmp(name, "espeak", 6) && *rest &&
                strlen(rest) < sizeof out->name) {
         out->engine = TG_ENGINE_ESPEAK;
@@ -38,8 +43,9 @@ tg_status tg_voice_parse(tg_context *ctx, const char *name, tg_voice *out) {
         memcpy(out->language, rest, n);
     } else {
         return tg_fail(ctx, TG_EUSAGE,
-                       "unknown voice \"%s\"\n  expected: flite:awb, kal, kal16, rms or slt, or "
-                       "espeak:LANGUAGE+VARIANT\n  try: flite:rms or espeak:en-us+m3",
+                       "unknown voice \"%s\"\n  expected: flite:awb, kal, kal16, rms or slt, "
+                       "espeak:LANGUAGE+VARIANT, or one of festival such as festival:lp\n  try: "
+                       "flite:rms or espeak:en-us+m3",
                        name);
     }
     snprintf(out->name, sizeof out->name, "%s", rest);
@@ -51,9 +57,10 @@ tg_status tg_speak(tg_context *ctx, const tg_voice *voice, const char *text, tg_
     tg_raw_speech raw;
     /* Played `warp` times as fast, the speech is that much shorter: ask for a slower one. */
     float tempo = voice->tempo / voice->warp;
-    tg_status status = voice->engine == TG_ENGINE_FLITE
-                           ? tg_flite_speak(ctx, voice, tempo, text, &raw)
-                           : tg_espeak_speak(ctx, voice, tempo, text, &raw);
+    tg_status status =
+        voice->engine == TG_ENGINE_FLITE      ? tg_flite_speak(ctx, voice, tempo, text, &raw)
+        : voice->engine == TG_ENGINE_FESTIVAL ? tg_festival_speak(ctx, voice, tempo, text, &raw)
+                                              : tg_espeak_speak(ctx, voice, tempo, text, &raw);
     if (status != TG_OK)
         return status;
     /* Multiples of 100 Hz keep the resampler's table of phases small. */
@@ -179,6 +186,7 @@ tg_status tg_read_aloud(tg_context *ctx, const tg_voice *voice, const tg_read_op
                         tg_speech *out) {
     recording r = {0};
     tg_rng rng = tg_rng_make(options->seed, voice->name, "pauses");
+    tg_rng songs = tg_rng_make(options->seed, voice->name, "songs");
     double shortest = options->shortest_pause > 0 ? options->shortest_pause : 0.3;
     double widest = options->widest_pause > shortest ? options->widest_pause : shortest + 0.9;
     tg_status status = TG_OK;
@@ -202,8 +210,15 @@ tg_status tg_read_aloud(tg_context *ctx, const tg_voice *voice, const tg_read_op
             status = TG_OK;
             continue;
         }
-        if (status != TG_OK)
+        tg_melody melody = {.pitch = options->pitch > 0 ? options->pitch : 1,
+                            .sung = tg_rng_uniform(&songs, k) < options->sung,
+                            .seed = tg_hash_bytes(&k, sizeof k, options->seed)};
+        if (status == TG_OK)
+            status = tg_melody_change(ctx, &melody, &sentence);
+        if (status != TG_OK) {
+            tg_speech_free(&sentence);
             break;
+        }
         int64_t from, to;
         spoken_part(&sentence, &from, &to);
         double pause = shortest + (widest - shortest) * tg_rng_uniform(&rng, k);
@@ -220,6 +235,8 @@ tg_status tg_read_aloud(tg_context *ctx, const tg_voice *voice, const tg_read_op
         status = tg_fail(ctx, TG_ENOMEM, "no memory for speech");
     if (status == TG_OK)
         set_level(&r.speech);
+    if (status == TG_OK && options->breath > 0)
+        tg_breathe(&r.speech, options->breath, options->seed);
     if (status != TG_OK)
         tg_speech_free(&r.speech);
     *out = r.speech;

@@ -30,6 +30,8 @@ static const syllable_set sets[] = {
      "- - e é eur ion age"},
     {"es", "b b p p m m d t g c f f v v l r n s ch j ll ñ br bl pr pl fl fr tr gr cr y z",
      "a a e e i o o u ie ue ai au ei", "- - - - n r s l m", "a o e os as ar ión"},
+    {"ca", "b b p p m m d t g c f f v v l r n s x j ll ny br bl pr pl fl fr tr cr gu z",
+     "a a e e i o o u ai au ei ia à è é ò ó í ú", "- - - - n r l s m t", "a e o es ar ió"},
     {"it",
      "b b p p m m d t gh c f f v v l r n s sc gi gn qu br bl pr pl fr tr gr str z zz bb pp mm tt",
      "a a e e i o o u ia ie uo au ai", "- - - - n r l m", "a o e i are ione"},

@@ -2,6 +2,7 @@
 
 #include "studio/dice.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,22 +44,37 @@ static tg_status follow(tg_context *ctx, const tg_person *person, const tg_perfo
     return TG_OK;
 }
 
-tg_status tg_take_make(tg_context *ctx, const tg_actor *actor, uint64_t seed, bool heldout,
-                       uint64_t index, tg_studio_take *out) {
+tg_status tg_take_make(tg_context *ctx, const tg_actor *actor, const tg_cast *cast, uint64_t index,
+                       tg_studio_take *out) {
     *out = (tg_studio_take){0};
     char id[40];
-    snprintf(id, sizeof id, "%stake %llu", heldout ? "held-out " : "", (unsigned long long)index);
-    tg_dice dice = tg_dice_make(seed, id, "reading");
+    snprintf(id, sizeof id, "%stake %llu", cast->heldout ? "held-out " : "",
+             (unsigned long long)index);
+    tg_dice dice = tg_dice_make(cast->seed, id, "reading");
     tg_speaker who;
     tg_person *person = NULL;
     tg_performance *p = NULL;
-    tg_status status = tg_cast_speaker(ctx, seed, heldout, (int)(index % INT32_MAX), &who);
+    tg_status status = tg_cast_speaker(ctx, cast, (int)(index % INT32_MAX), &who);
     tg_read_options read = {.seconds = tg_roll_between(&dice, 26, 44),
                             .longest = 50,
                             .first_pause = tg_roll_between(&dice, 0.2f, 1.2f),
                             .shortest_pause = tg_roll_between(&dice, 0.15f, 0.45f),
-                            .seed = tg_hash_bytes(id, strlen(id), seed)};
-    read.widest_pause = read.shortest_pause + tg_roll_between(&dice, 0.2f, 1.6f);
+                            .seed = tg_hash_bytes(id, strlen(id), cast->seed)};
+    /* One in six takes its time: silences of several seconds. */
+    float hurry = tg_roll(&dice);
+    read.widest_pause =
+        read.shortest_pause + (hurry < 0.17f ? 4.0f : tg_roll_between(&dice, 0.2f, 1.6f));
+    /* One in twelve sings all or some; others speak higher or lower than their engine. */
+    if (tg_roll(&dice) < 0.08f)
+        read.sung = tg_roll_between(&dice, 0.3f, 1.2f);
+    if (tg_roll(&dice) < 0.5f)
+        read.pitch = tg_roll_between(&dice, 0.75f, 1.35f);
+    if (tg_roll(&dice) < 0.6f)
+        read.breath = powf(10, tg_roll_between(&dice, -34, -9) / 20);
+    /* kal and ked have no units for transitions that English lacks. */
+    if (status == TG_OK && !strcmp(who.voice.language, "en") && who.voice.name[0] != 'k' &&
+        tg_roll(&dice) < 0.35f)
+        snprintf(who.voice.language, sizeof who.voice.language, "en-words");
     who.style.seed = read.seed;
     if (status == TG_OK)
         status = tg_cast_face(ctx, actor, &who, &person);

@@ -5,9 +5,8 @@
 #include "studio/cast.h"
 #include "talkgen/studio.h"
 
-/* Take `index` of a seed, a function of the arguments: every take has a speaker and a face of its
- * own. heldout chooses among the voices and languages that other takes never use. */
-tg_status tg_take_make(tg_context *ctx, const tg_actor *actor, uint64_t seed, bool heldout,
-                       uint64_t index, tg_studio_take *out);
+/* Take `index`, a function of the arguments: every take has a speaker and a face of its own. */
+tg_status tg_take_make(tg_context *ctx, const tg_actor *actor, const tg_cast *cast, uint64_t index,
+                       tg_studio_take *out);
 
 #endif

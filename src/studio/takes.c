@@ -4,6 +4,7 @@
  * the sentence. */
 #include "studio/take.h"
 
+#include "studio/festival.h"
 #include "studio/pipe.h"
 
 #include <errno.h>
@@ -49,10 +50,11 @@ static void work(const tg_studio_takes_options *o, const tg_actor *actor, uint64
     signal(SIGTERM, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
     tg_context *ctx = tg_context_create(1);
+    tg_cast cast = {.seed = o->seed, .heldout = o->heldout, .festival = o->festival};
     bool ok = ctx != NULL;
     for (; ok; index += stride) {
         tg_studio_take take;
-        tg_status status = tg_take_make(ctx, actor, o->seed, o->heldout, index, &take);
+        tg_status status = tg_take_make(ctx, actor, &cast, index, &take);
         ok = send_take(fd, status, status == TG_OK ? "" : tg_message(ctx), &take);
         ok = ok && status == TG_OK;
         tg_studio_take_free(&take);
@@ -83,6 +85,10 @@ static tg_status start(tg_context *ctx, tg_studio_takes *takes, int k,
     takes->worker[k].pid = pid;
     takes->worker[k].fd = fd[0];
     return TG_OK;
+}
+
+bool tg_studio_has_festival(const char **missing) {
+    return tg_festival_installed(missing);
 }
 
 tg_status tg_studio_takes_open(tg_context *ctx, const tg_studio_takes_options *options,

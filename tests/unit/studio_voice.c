@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "studio/performance.h"
+#include "studio/festival.h"
 
 static tg_context *ctx;
 
@@ -79,6 +79,41 @@ static void test_sentences(void **state) {
     char tiny[8]; /* stays inside */
     assert_true(tg_sentence_make("en", 3, 0, tiny, sizeof tiny));
     assert_true(strlen(tiny) < sizeof tiny);
+}
+
+/* The phone sets of festival's voices, as it prints them, less pauses. */
+static void test_festival_phones(void **state) {
+    (void)state;
+    static const struct {
+        const char *voice, *segments;
+    } sets[] = {
+        {"dita",
+         "a a: b c c~ ch d d~ dz dz~ e e: f g h i i: j k l m n n* n~ o o: p r r~ r~* s s~ t "
+         "t~ u u: v z z~"},
+        {"ona", "ax a a1 b d e e1 E E1 f g i i1 j J k l L m n o o1 O O1 p r rr s S t u u1 w z Z"},
+        {"lp",
+         "i e E a o O u i1 e1 E1 a1 o1 O1 u1 j w p t k b d g f s S v z Z ts tS dZ dz m n J ng "
+         "nf l L r"},
+        {"nsh",
+         "ii yy uu ee oo aa a e i y u ae ay ur p pp b bb t tt d dd k kk g gg c ch f ff v vv s "
+         "ss z zz sh sch zh h hh m mm n nn l ll r rr j"},
+        {"mv",
+         "a e i o u y @ 7 & a: e: i: o: u: y: @: 7: p t k b d g f T s S h v m n N l L r j w p: "
+         "t: k: b: d: g: f: T: D: s: z: S: Z: h: v: m: n: N: w: l: L: r: j:"},
+        {"ked", "ax aa ae ah ao aw ay axr er dx hh b ch zh"},
+    };
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        char text[256];
+        snprintf(text, sizeof text, "%s", sets[i].segments);
+        for (char *name = strtok(text, " "); name; name = strtok(NULL, " ")) {
+            const char *out[2];
+            if (tg_festival_phones(sets[i].voice, name, out) < 1 || !out[0])
+                fail_msg("%s: %s has no phone", sets[i].voice, name);
+        }
+        const char *out[2];
+        assert_int_equal(tg_festival_phones(sets[i].voice, "pau", out), 0);
+        assert_int_equal(tg_festival_phones(sets[i].voice, "#", out), 0);
+    }
 }
 
 /* Five minutes of English hold every phone, and the lip closures often. */
@@ -161,11 +196,20 @@ static void test_closures(void **state) {
     /* The label may be 12 ms off on the median: a third of a video frame. */
     const double median_limit = 0.012;
     static const timing_case cases[] = {
-        {"flite:awb", 1},       {"flite:rms", 1},    {"flite:slt", 1},        {"flite:kal16", 1},
-        {"flite:rms", 1.18f},   {"espeak:en-us", 1}, {"espeak:en-us", 0.87f}, {"espeak:de+m3", 1},
-        {"espeak:fr+f1", 1.1f}, {"espeak:ru+m1", 1}, {"espeak:en-us+f2", 1}, /* with echo */
+        {"flite:awb", 1},        {"flite:rms", 1},        {"flite:slt", 1},
+        {"flite:kal16", 1},      {"flite:rms", 1.18f},    {"espeak:en-us", 1},
+        {"espeak:en-us", 0.87f}, {"espeak:de+m3", 1},     {"espeak:fr+f1", 1.1f},
+        {"espeak:ru+m1", 1},     {"espeak:en-us+f2", 1}, /* with echo */
+        {"festival:ona", 1},     {"festival:dita", 1.1f}, {"festival:nsh", 1},
+        {"festival:mv", 1},
     };
+    const char *missing;
+    bool festival = tg_festival_installed(&missing);
+    if (!festival)
+        print_message("skip closures of festival: %s is not installed\n", missing);
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        if (!festival && !strncmp(cases[c].voice, "festival", 8))
+            continue;
         tg_speech s = read_aloud(cases[c].voice, 60, 5, cases[c].warp);
         double error[512];
         int n = 0, before_burst = 0;
@@ -288,7 +332,7 @@ int main(void) {
         cmocka_unit_test(test_sentences),  cmocka_unit_test(test_coverage),
         cmocka_unit_test(test_closures),   cmocka_unit_test(test_pauses),
         cmocka_unit_test(test_warp),       cmocka_unit_test(test_same_seed),
-        cmocka_unit_test(test_bad_voices),
+        cmocka_unit_test(test_bad_voices), cmocka_unit_test(test_festival_phones),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
