@@ -226,7 +226,9 @@ static char *header_text(const tg_st_writer *w, const tg_st_item *items) {
 
 static tg_status write_item(tg_context *ctx, tg_temp *temp, const tg_st_item *item, tg_md5 *md5) {
     void *made = NULL;
-    tg_status status = tg_cancelled(ctx);
+    /* What has to be made first may take minutes and can be stopped. What is there is written: that
+     * is how a training that is stopped keeps its state. */
+    tg_status status = item->fill ? tg_cancelled(ctx) : TG_OK;
     if (status == TG_OK && item->fill) {
         made = tg_alloc(item->bytes);
         status = made ? item->fill(ctx, item->user, made)

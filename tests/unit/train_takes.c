@@ -331,6 +331,18 @@ static tg_status train_speech(factory *f, const char *name, const char *stop, in
     return status;
 }
 
+/* Does a state that was written when a training stopped begin with these words? */
+static bool kept(const char *name, const char *key, const char *words) {
+    tg_context *ctx = tg_context_create(1);
+    tg_st *st = NULL;
+    assert_int_equal(tg_st_open(ctx, at(name), &st), TG_OK);
+    const char *text = tg_st_meta(st, key);
+    bool same = text && strncmp(text, words, strlen(words)) == 0;
+    tg_st_close(&st);
+    tg_context_destroy(&ctx);
+    return same;
+}
+
 static void test_resumed_speech_ends_at_the_same_weights(void **state) {
     (void)state;
     factory f = {.seconds = 1};
@@ -340,7 +352,9 @@ static void test_resumed_speech_ends_at_the_same_weights(void **state) {
     assert_true(f.made[1] >= 20);
     assert_int_equal(train_speech(&f, "speech2", "speech", 8, &b), TG_ESTOPPED);
     assert_int_equal(b.steps, 2);
+    assert_true(kept("speech2/state.safetensors", "talkgen.train.speech", "2 "));
     assert_int_equal(train_speech(&f, "speech2", "speech", 8, &b), TG_ESTOPPED);
+    assert_true(kept("speech2/state.safetensors", "talkgen.train.speech", "4 "));
     assert_int_equal(train_speech(&f, "speech2", NULL, 8, &b), TG_OK);
     assert_int_equal(f.open, 0);
     same_file(a.encoder, b.encoder);
@@ -391,8 +405,10 @@ static void test_resumed_motion_ends_at_the_same_weights(void **state) {
     assert_true(a.sync_accuracy >= 0.5);
     assert_int_equal(train_motion(&f, "motion2", "sync expert", &b), TG_ESTOPPED);
     assert_int_equal(b.sync_steps, 2);
+    assert_true(tg_file_exists(at("motion2/sync.state")));
     assert_int_equal(train_motion(&f, "motion2", "motion", &b), TG_ESTOPPED);
     assert_int_equal(b.steps, 2);
+    assert_true(tg_file_exists(at("motion2/motion.state")));
     assert_int_equal(train_motion(&f, "motion2", NULL, &b), TG_OK);
     assert_int_equal(f.open, 0);
     same_file(a.sync, b.sync);
