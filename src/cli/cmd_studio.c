@@ -64,7 +64,7 @@ tg_status cmd_studio(tg_context *ctx, const cli_args *args) {
     }
     tg_studio_corpus_options c = {.actor_dir = args->actor,
                                   .tables_dir = o.tables_dir,
-                                  .hours = args->hours,
+                                  .hours = args->hours < 0 ? 6 : args->hours,
                                   .seed = args->seed,
                                   .heldout = args->heldout_voices,
                                   .conversation = args->conversation};

@@ -187,7 +187,7 @@ void cli_defaults(cli_args *args) {
     args->crf = 18;
     args->progress = "auto";
     args->seconds = 200;
-    args->hours = 6;
+    args->hours = -1;
     args->retries = 1;
     args->grace_s = 10;
     args->rerun = "failed";

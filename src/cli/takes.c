@@ -3,8 +3,12 @@
 #include "cli/commands.h"
 
 tg_status cli_check_takes(tg_context *ctx, const cli_args *args) {
-    if (args->hours <= 0)
-        return cli_need(ctx, args->corpus, "corpus", "the voice corpus, or --hours and --actor");
+    if (args->hours < 0)
+        return cli_need(ctx, args->corpus, "corpus", "the voice corpus, or --hours and --actor,");
+    if (args->hours == 0)
+        return tg_fail(ctx, TG_EUSAGE,
+                       "--hours 0 is no speech to learn from\n  expected: more than 0 and at most "
+                       "1000\n  try: --hours 40");
     if (args->corpus || args->heldout)
         return tg_fail(ctx, TG_EUSAGE,
                        "--hours makes speech while it is trained on, --%s names a stored corpus\n"

@@ -22,6 +22,18 @@ wav() {
     printf data && number "$3" 4
 }
 
+# ---- training on a corpus, or on speech that is made meanwhile: 2
+train() {
+    "$talkgen" train "$@" --work trained --progress never --time 1s
+}
+expect 2 "the voice corpus, or --hours" train speech
+expect 2 "the data folder of MakeHuman" train speech --hours 1
+expect 2 "one of the two" train motion --hours 1 --corpus corpus --actor actor
+expect 2 "--hours 0" train motion --hours 0 --actor actor
+mkdir corpus
+expect 3 "corpus: no clips" train speech --corpus corpus
+rm -r corpus trained
+
 # ---- audio: 3
 expect 3 missing.wav synth a.mp4 --audio missing.wav
 printf 'this is no sound' >text.wav
