@@ -115,17 +115,4 @@ static inline void v_load_quads(const float *table, const uint32_t *rows, vf out
     out[3] = _mm256_castpd_ps(_mm256_unpackhi_pd(t1, t3));
 }
 
-static void tile_compress(const float *in, int rows, uint32_t mask, float *out, int out_stride,
-                          int at) {
-    int lane[32], count = 0;
-    for (; mask != 0; mask &= mask - 1) {
-        lane[count++] = __builtin_ctz(mask);
-    }
-    for (int row = 0; row < rows; row++, in += 32, out += out_stride) {
-        for (int i = 0; i < count; i++) {
-            out[at + i] = in[lane[i]];
-        }
-    }
-}
-
 #endif

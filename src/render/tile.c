@@ -58,6 +58,19 @@ void tg_layer_fill(tg_layer *layer, const tg_tile_kernels *kernels, const float 
     kernels->layer_pack(layer->in, layer->out, weight, ld, layer->weight);
 }
 
+void tg_tile_compress(const float *in, int rows, uint32_t mask, float *out, int out_stride,
+                      int at) {
+    int lane[TG_TILE], count = 0;
+    for (; mask != 0; mask &= mask - 1) {
+        lane[count++] = __builtin_ctz(mask);
+    }
+    for (int row = 0; row < rows; row++, in += TG_TILE, out += out_stride) {
+        for (int i = 0; i < count; i++) {
+            out[at + i] = in[lane[i]];
+        }
+    }
+}
+
 size_t tg_layer_bytes_f32(int in, int out) {
     return (size_t)in * (size_t)out * sizeof(float);
 }

@@ -66,7 +66,8 @@ void tg_layer_destroy(tg_layer *layer);
 void tg_layer_fill(tg_layer *layer, const tg_tile_kernels *kernels, const float *weight,
                    int64_t ld);
 
-/* float32 packing, shared by all levels that have no format of their own */
+/* Shared by all levels that have no instruction or format of their own for it. */
+void tg_tile_compress(const float *in, int rows, uint32_t mask, float *out, int out_stride, int at);
 size_t tg_layer_bytes_f32(int in, int out);
 void tg_layer_pack_f32(int in, int out, const float *weight, int64_t ld, void *packed);
 

@@ -13,5 +13,5 @@ const tg_tile_kernels tg_tile_avx2 = {
     .exp = tile_exp,
     .tanh = tile_tanh,
     .sigmoid = tile_sigmoid,
-    .compress = tile_compress,
+    .compress = tg_tile_compress,
 };

@@ -150,21 +150,6 @@ static void sigmoid_all(float *x, int n) {
     }
 }
 
-static void compress(const float *in, int rows, uint32_t mask, float *out, int out_stride, int at) {
-    int lane[TG_TILE], count = 0;
-    for (int s = 0; s < TG_TILE; s++) {
-        if (mask >> s & 1u) {
-            lane[count++] = s;
-        }
-    }
-    for (int row = 0; row < rows; row++) {
-        float *to = out + (size_t)row * (size_t)out_stride + at;
-        for (int i = 0; i < count; i++) {
-            to[i] = in[row * TG_TILE + lane[i]];
-        }
-    }
-}
-
 const tg_tile_kernels tg_tile_portable = {
     .name = "portable",
     .fine = true,
@@ -176,5 +161,5 @@ const tg_tile_kernels tg_tile_portable = {
     .exp = exp_all,
     .tanh = tanh_all,
     .sigmoid = sigmoid_all,
-    .compress = compress,
+    .compress = tg_tile_compress,
 };
