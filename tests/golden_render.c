@@ -58,7 +58,10 @@ static tg_status grid_encoder(golden_case *c) {
                     return TG_ENOMEM;
                 }
                 tg_tile_grid_fill(&tile, table);
-                for (int level = 0; level <= (int)tg_cpu_detect(); level++) {
+                for (int level = 0; level < TG_CPU_LEVELS; level++) {
+                    if (!tg_cpu_has((tg_cpu_level)level)) {
+                        continue;
+                    }
                     const tg_tile_kernels *k = tg_tile_kernels_for((tg_cpu_level)level, true);
                     for (int64_t i = 0; i < n; i += TG_TILE) {
                         float u[3 * TG_TILE], rows[2 * TG_GRID_MAX_LEVELS * TG_TILE];
@@ -477,8 +480,11 @@ static tg_status radnerf(golden_case *c) {
         .head_rgba = optional(c, "head_rgba"),
         .points = points != NULL ? points->dim[0] : 0,
     };
-    const tg_cpu_level best = tg_cpu_detect(), before = tg_context_cpu(c->ctx);
-    for (int level = 0; status == TG_OK && level <= (int)best; level++) {
+    const tg_cpu_level before = tg_context_cpu(c->ctx);
+    for (int level = 0; status == TG_OK && level < TG_CPU_LEVELS; level++) {
+        if (!tg_cpu_has((tg_cpu_level)level)) {
+            continue;
+        }
         status = tg_context_set_cpu(c->ctx, (tg_cpu_level)level);
         if (status == TG_OK) {
             status = run_level(c, nerf, &in);

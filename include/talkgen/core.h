@@ -90,12 +90,15 @@ tg_pool *tg_context_pool(const tg_context *ctx);
 
 typedef enum {
     TG_CPU_PORTABLE = 0,
-    TG_CPU_AVX2 = 1,       /* AVX2 + FMA + F16C */
-    TG_CPU_AVX512 = 2,     /* AVX-512 F, BW, DQ, VL */
-    TG_CPU_AVX512VNNI = 3, /* the above + vpdpwssd: narrow layers in 16-bit integers */
-    TG_CPU_AVX512BF16 = 4, /* the above + vdpbf16ps: in bf16 */
+    TG_CPU_NEON = 1,       /* 64-bit ARM, all of them */
+    TG_CPU_AVX2 = 2,       /* from here on x86-64: AVX2 + FMA + F16C */
+    TG_CPU_AVX512 = 3,     /* AVX-512 F, BW, DQ, VL */
+    TG_CPU_AVX512VNNI = 4, /* the above + vpdpwssd: narrow layers in 16-bit integers */
+    TG_CPU_AVX512BF16 = 5, /* the above + vdpbf16ps: in bf16 */
     TG_CPU_LEVELS
 } tg_cpu_level;
+
+bool tg_cpu_has(tg_cpu_level level); /* this machine has it; false for a number that is no level */
 
 tg_cpu_level tg_cpu_detect(void); /* the highest that this machine has */
 /* The one to use unless asked for another: the highest, but AVX512VNNI on Intel's processors, whose
@@ -103,11 +106,11 @@ tg_cpu_level tg_cpu_detect(void); /* the highest that this machine has */
  * 86, 176 and 350 G/s a core). */
 tg_cpu_level tg_cpu_fastest(void);
 const char *tg_cpu_level_name(tg_cpu_level level);
-/* false when `name` is no level; names are portable, avx2, avx512,
+/* false when `name` is no level; names are portable, neon, avx2, avx512,
  * avx512vnni, avx512bf16. */
 bool tg_cpu_level_parse(const char *name, tg_cpu_level *out);
-/* Level that kernels use with this context: the fastest, or what the user forced (never above
- * what the machine has; then TG_EUSAGE). */
+/* Level that kernels use with this context: the fastest, or what the user forced (one that
+ * the machine does not have: TG_EUSAGE). */
 tg_cpu_level tg_context_cpu(const tg_context *ctx);
 tg_status tg_context_set_cpu(tg_context *ctx, tg_cpu_level level);
 /* Model name of the processor, "unknown" if it cannot be read. buffer[size]. */

@@ -298,8 +298,8 @@ static tg_status configure(tg_context **ctx, cli_args *args, cli_progress *progr
         tg_cpu_level level;
         if (!tg_cpu_level_parse(args->cpu_level, &level))
             return tg_fail(*ctx, TG_EUSAGE,
-                           "--cpu-level '%s' is not known\n  expected: portable, avx2, avx512, "
-                           "avx512vnni or avx512bf16\n"
+                           "--cpu-level '%s' is not known\n  expected: portable, neon, avx2, "
+                           "avx512, avx512vnni or avx512bf16\n"
                            "  try: talkgen doctor",
                            args->cpu_level);
         s = tg_context_set_cpu(*ctx, level);

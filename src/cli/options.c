@@ -81,7 +81,7 @@ static const option table[] = {
      "fully"},
     {"crf", 0, COUNT, AT(crf), 1, 51, "N", "quality of H.264, lower is better"},
     {"threads", 't', COUNT, AT(threads), 0, 1024, "N", "worker threads, 0 = all processors"},
-    {"cpu-level", 0, TEXT, AT(cpu_level), 0, 0, "portable|avx2|avx512|avx512vnni|avx512bf16",
+    {"cpu-level", 0, TEXT, AT(cpu_level), 0, 0, "portable|neon|avx2|avx512|avx512vnni|avx512bf16",
      "widest instructions to use"},
     {"precision", 0, TEXT, AT(precision), 0, 0, "float32|int16",
      "of large matrix products: int16 takes half the time of a large speech encoder or a vanilla "

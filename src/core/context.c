@@ -100,15 +100,17 @@ tg_cpu_level tg_context_cpu(const tg_context *ctx) {
 }
 
 tg_status tg_context_set_cpu(tg_context *ctx, tg_cpu_level level) {
-    tg_cpu_level have = tg_cpu_detect();
-    if (level < 0 || level >= TG_CPU_LEVELS || level > have)
+    if (!tg_cpu_has(level)) {
+        char names[128] = "";
+        for (int i = 0, used = 0; i < TG_CPU_LEVELS; i++)
+            if (tg_cpu_has((tg_cpu_level)i))
+                used += snprintf(names + used, sizeof names - (size_t)used, "%s%s",
+                                 used ? ", " : "", tg_cpu_level_name((tg_cpu_level)i));
         return tg_fail(ctx, TG_EUSAGE,
-                       "CPU level '%s' is more than this processor has\n"
-                       "  expected: one of portable%s%s%s%s\n  try: --cpu-level %s",
-                       tg_cpu_level_name(level), have >= TG_CPU_AVX2 ? ", avx2" : "",
-                       have >= TG_CPU_AVX512 ? ", avx512" : "",
-                       have >= TG_CPU_AVX512VNNI ? ", avx512vnni" : "",
-                       have >= TG_CPU_AVX512BF16 ? ", avx512bf16" : "", tg_cpu_level_name(have));
+                       "CPU level '%s' is not one of this processor's\n"
+                       "  expected: one of %s\n  try: --cpu-level %s",
+                       tg_cpu_level_name(level), names, tg_cpu_level_name(tg_cpu_detect()));
+    }
     ctx->cpu = level;
     return TG_OK;
 }

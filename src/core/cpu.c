@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const level_names[TG_CPU_LEVELS] = {"portable", "avx2", "avx512", "avx512vnni",
-                                                       "avx512bf16"};
+static const char *const level_names[TG_CPU_LEVELS] = {"portable", "neon",       "avx2",
+                                                       "avx512",   "avx512vnni", "avx512bf16"};
 
 tg_cpu_level tg_cpu_detect(void) {
 #if defined(__x86_64__)
@@ -19,9 +19,19 @@ tg_cpu_level tg_cpu_detect(void) {
     if (!__builtin_cpu_supports("avx512vnni"))
         return TG_CPU_AVX512;
     return __builtin_cpu_supports("avx512bf16") ? TG_CPU_AVX512BF16 : TG_CPU_AVX512VNNI;
+#elif defined(__aarch64__)
+    return TG_CPU_NEON;
 #else
     return TG_CPU_PORTABLE;
 #endif
+}
+
+bool tg_cpu_has(tg_cpu_level level) {
+#if defined(__x86_64__)
+    if (level == TG_CPU_NEON)
+        return false;
+#endif
+    return level >= TG_CPU_PORTABLE && level <= tg_cpu_detect();
 }
 
 tg_cpu_level tg_cpu_fastest(void) {
@@ -65,19 +75,26 @@ static bool cpuinfo(const char *name, char *line, int size) {
 }
 
 void tg_cpu_model(char *buffer, size_t size) {
-    char line[256];
-    snprintf(buffer, size, "%s", cpuinfo("model name", line, sizeof line) ? line : "unknown");
+    char line[256], part[64];
+    if (cpuinfo("model name", line, sizeof line))
+        snprintf(buffer, size, "%s", line);
+    else if (cpuinfo("CPU implementer", line, sizeof line) &&
+             cpuinfo("CPU part", part, sizeof part))
+        snprintf(buffer, size, "ARM implementer %s part %s", line, part); /* no name there */
+    else
+        snprintf(buffer, size, "unknown");
 }
 
 void tg_cpu_features(char *buffer, size_t size) {
     static const char *const wanted[] = {
         "sse4_2",      "avx",      "f16c",     "fma",      "avx2",        "avx_vnni",
         "avx512f",     "avx512dq", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16",
-        "avx512_fp16", "amx_tile", "amx_bf16", "amx_int8", "hypervisor"};
+        "avx512_fp16", "amx_tile", "amx_bf16", "amx_int8", "hypervisor",  "asimd",
+        "asimdhp",     "asimddp",  "bf16",     "i8mm",     "sve",         "sve2"};
     char line[8192];
     size_t used = 0;
     buffer[0] = '\0';
-    if (!cpuinfo("flags", line, sizeof line))
+    if (!cpuinfo("flags", line, sizeof line) && !cpuinfo("Features", line, sizeof line))
         return;
     for (char *rest = line, *word; (word = strsep(&rest, " "));)
         for (size_t i = 0; i < sizeof wanted / sizeof *wanted && used < size; i++)

@@ -231,9 +231,16 @@ static void cpu_levels(void **state) {
     assert_int_equal(tg_context_cpu(ctx), tg_cpu_detect());
     assert_int_equal(tg_context_set_cpu(ctx, TG_CPU_PORTABLE), TG_OK);
     assert_int_equal(tg_context_cpu(ctx), TG_CPU_PORTABLE);
-    if (tg_cpu_detect() < TG_CPU_LEVELS - 1) {
-        assert_int_equal(tg_context_set_cpu(ctx, TG_CPU_LEVELS - 1), TG_EUSAGE);
+    assert_true(tg_cpu_has(TG_CPU_PORTABLE) && tg_cpu_has(tg_cpu_detect()));
+    assert_false(tg_cpu_has(TG_CPU_NEON) && tg_cpu_has(TG_CPU_AVX2));
+    assert_false(tg_cpu_has((tg_cpu_level)-1) || tg_cpu_has(TG_CPU_LEVELS));
+    for (int i = 0; i < TG_CPU_LEVELS; i++) {
+        const tg_cpu_level other = (tg_cpu_level)i;
+        if (tg_cpu_has(other))
+            continue;
+        assert_int_equal(tg_context_set_cpu(ctx, other), TG_EUSAGE);
         assert_int_equal(tg_context_cpu(ctx), TG_CPU_PORTABLE);
+        assert_non_null(strstr(tg_message(ctx), tg_cpu_level_name(tg_cpu_detect())));
     }
     tg_context_destroy(&ctx);
 }

@@ -26,11 +26,13 @@ static int table_count, int16_count;
 
 static int find_tables(void **state) {
     (void)state;
-    for (int level = 0; level <= (int)tg_cpu_detect(); level++)
-        tables[table_count++] = tg_gemm_at((tg_cpu_level)level);
+    for (int level = 0; level < TG_CPU_LEVELS; level++)
+        if (tg_cpu_has((tg_cpu_level)level))
+            tables[table_count++] = tg_gemm_at((tg_cpu_level)level);
     tables[table_count++] = &sixteen_lanes;
-    for (int level = 0; level <= (int)tg_cpu_detect(); level++)
-        int16_tables[int16_count++] = tg_gemm_int16_at((tg_cpu_level)level);
+    for (int level = 0; level < TG_CPU_LEVELS; level++)
+        if (tg_cpu_has((tg_cpu_level)level))
+            int16_tables[int16_count++] = tg_gemm_int16_at((tg_cpu_level)level);
     return 0;
 }
 
