@@ -44,6 +44,10 @@ static peak_fn *peak_of(ceiling_kind kind, tg_cpu_level level) {
             return NULL;
         return kind == CEILING_INT16 ? tg_bench_int16_avx512vnni : tg_bench_int8_avx512vnni;
     }
+#elif defined(__aarch64__)
+    if (kind == CEILING_FMA && level >= TG_CPU_NEON)
+        return tg_bench_fma_neon;
+    return kind == CEILING_FMA ? tg_bench_fma_portable : NULL;
 #else
     (void)level;
     return kind == CEILING_FMA ? tg_bench_fma_portable : NULL;

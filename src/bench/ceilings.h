@@ -14,6 +14,8 @@ double tg_bench_bf16_avx512bf16(int64_t rounds);
 bool tg_bench_has_vnni(void);
 double tg_bench_int16_avx512vnni(int64_t rounds);
 double tg_bench_int8_avx512vnni(int64_t rounds);
+#elif defined(__aarch64__)
+double tg_bench_fma_neon(int64_t rounds);
 #endif
 
 /* CHAINS of independent accumulators: enough to hide the latency of a multiply-add at two per

@@ -5,7 +5,7 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-enum { VL = 8 };
+enum { VL = 8, BLOCK_OUTPUTS = 4 /* x 2 vectors = 8 of 16 registers */ };
 typedef __m256 vf;
 typedef __m256i vi;
 typedef __m256 vm;

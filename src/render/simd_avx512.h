@@ -5,7 +5,7 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-enum { VL = 16 };
+enum { VL = 16, BLOCK_OUTPUTS = 8 /* x 2 vectors = 16 of 32 registers */ };
 typedef __m512 vf;
 typedef __m512i vi;
 typedef __mmask16 vm;

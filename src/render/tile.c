@@ -17,6 +17,10 @@ const tg_tile_kernels *tg_tile_kernels_for(tg_cpu_level level, bool full_precisi
     if (level >= TG_CPU_AVX2) {
         return &tg_tile_avx2;
     }
+#elif defined(__aarch64__)
+    if (level >= TG_CPU_NEON) {
+        return &tg_tile_neon;
+    }
 #endif
     (void)level;
     (void)full_precision;

@@ -55,6 +55,8 @@ const tg_tile_kernels *tg_tile_kernels_for(tg_cpu_level level, bool full_precisi
 extern const tg_tile_kernels tg_tile_portable;
 #if defined(__x86_64__)
 extern const tg_tile_kernels tg_tile_avx2, tg_tile_avx512, tg_tile_avx512vnni, tg_tile_avx512bf16;
+#elif defined(__aarch64__)
+extern const tg_tile_kernels tg_tile_neon;
 #endif
 
 /* Copies a table [rows,2] into the layout above; false = no memory. Free with tg_free(table). */

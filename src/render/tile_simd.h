@@ -87,7 +87,7 @@ INLINE void layer_outputs(const float *weight, int width, int in, const float *x
     while (o < width) {
         const float *b = bias != NULL ? bias + o : NULL;
         const float *r = rows != NULL ? rows + o * TG_TILE : NULL;
-        if (VL == 16 && width - o >= 8) {
+        if (BLOCK_OUTPUTS == 8 && width - o >= 8) {
             layer_block(weight + o, width, in, x, stride, b, r, act, out + o * TG_TILE, 8, 1);
             o += 8;
         } else if (width - o >= 4) {

@@ -25,6 +25,9 @@ const tg_gemm_kernels *tg_gemm_at(tg_cpu_level level) {
         return &tg_gemm_avx512;
     if (level == TG_CPU_AVX2)
         return &tg_gemm_avx2;
+#elif defined(__aarch64__)
+    if (level >= TG_CPU_NEON)
+        return &tg_gemm_neon;
 #endif
     (void)level;
     return &tg_gemm_portable;
@@ -38,6 +41,9 @@ const tg_gemm_kernels *tg_gemm_int16_at(tg_cpu_level level) {
         return &tg_gemm_int16_avx512;
     if (level == TG_CPU_AVX2)
         return &tg_gemm_int16_avx2;
+#elif defined(__aarch64__)
+    if (level >= TG_CPU_NEON)
+        return &tg_gemm_int16_neon;
 #endif
     (void)level;
     return &tg_gemm_int16_portable;

@@ -1,7 +1,8 @@
 /* Body of the matrix product's kernels in the vector extension that gcc and clang share. The
  * including file defines TG_LANES (floats per vector), TG_MR (rows of a tile: 6 or 12; twice as
  * many vectors as rows must fit the register file with three to spare), TG_DEPTH and TG_GEMM (name
- * of the table). */
+ * of the table); and, if it knows better than the compiler, TG_FACTORS (before the products of a
+ * step) and TG_ADD(sum, i, x), sum += a[i] x. */
 #include "tensor/gemm_kernels.h"
 #include "tensor/gemm_transpose.h"
 
@@ -34,6 +35,11 @@ static inline void store(float *p, vf v) {
 #error "TG_MR is 6 or 12"
 #endif
 
+#ifndef TG_FACTORS
+#define TG_FACTORS
+#define TG_ADD(sum, i, x) ((sum) += a[i] * (x))
+#endif
+
 static void tile(int64_t kc, const float *a, const float *b, const float *start, int64_t start_ld,
                  float *c, int64_t ldc) {
 #define ZERO(i) vf l##i = {0}, r##i = {0};
@@ -44,9 +50,10 @@ static void tile(int64_t kc, const float *a, const float *b, const float *start,
     ROWS(FETCH)
     for (int64_t p = 0; p < kc; p++) {
         vf left = load(b), right = load(b + L);
+        TG_FACTORS
 #define STEP(i)                                                                                    \
-    l##i += a[i] * left;                                                                           \
-    r##i += a[i] * right;
+    TG_ADD(l##i, i, left);                                                                         \
+    TG_ADD(r##i, i, right);
         ROWS(STEP)
         a += MR;
         b += NR;
@@ -74,6 +81,7 @@ static void tile_into_two(int64_t kc, const float *a, const float *b, float *c, 
     }
     for (int64_t p = 0; p < kc; p++) {
         vf left = load(b), right = load(b + L);
+        TG_FACTORS
         ROWS(STEP)
         a += MR;
         b += NR;

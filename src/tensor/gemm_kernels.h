@@ -51,13 +51,13 @@ struct tg_gemm_kernels {
     const tg_gemm_kernels *plain;
 };
 
-extern const tg_gemm_kernels tg_gemm_portable, tg_gemm_avx2, tg_gemm_avx512;
+extern const tg_gemm_kernels tg_gemm_portable, tg_gemm_neon, tg_gemm_avx2, tg_gemm_avx512;
 const tg_gemm_kernels *tg_gemm_at(tg_cpu_level level);
 
 /* The same with factors rounded to 16 bits (gemm_int16_body.h), at twice the rate where the
  * processor has AVX512-VNNI. */
-extern const tg_gemm_kernels tg_gemm_int16_portable, tg_gemm_int16_avx2, tg_gemm_int16_avx512,
-    tg_gemm_int16_avx512vnni;
+extern const tg_gemm_kernels tg_gemm_int16_portable, tg_gemm_int16_neon, tg_gemm_int16_avx2,
+    tg_gemm_int16_avx512, tg_gemm_int16_avx512vnni;
 const tg_gemm_kernels *tg_gemm_int16_at(tg_cpu_level level);
 
 #endif

@@ -1,4 +1,5 @@
-/* Which kernel table belongs to a CPU level. */
+/* Which kernel table belongs to a CPU level. There is none for NEON: the portable one works on
+ * vectors of four and is compiled to it. */
 #include "tensor/kernels.h"
 
 const tg_kernels *tg_kernels_at(tg_cpu_level level) {

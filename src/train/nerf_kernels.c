@@ -6,6 +6,9 @@ const nerf_kernels *tg_nerf_kernels_for(tg_cpu_level level) {
         return &tg_nerf_kernels_avx512;
     if (level >= TG_CPU_AVX2)
         return &tg_nerf_kernels_avx2;
+#elif defined(__aarch64__)
+    if (level >= TG_CPU_NEON)
+        return &tg_nerf_kernels_neon;
 #else
     (void)level;
 #endif

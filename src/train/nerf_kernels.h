@@ -79,6 +79,7 @@ typedef struct {
 } nerf_kernels;
 
 extern const nerf_kernels tg_nerf_kernels_portable;
+extern const nerf_kernels tg_nerf_kernels_neon;
 extern const nerf_kernels tg_nerf_kernels_avx2;
 extern const nerf_kernels tg_nerf_kernels_avx512;
 

@@ -1,0 +1,17 @@
+/* The renderer's kernels for 64-bit ARM. */
+#include "simd_neon.h"
+#include "tile_simd.h"
+
+const tg_tile_kernels tg_tile_neon = {
+    .name = "neon",
+    .fine = true,
+    .layer_bytes = tg_layer_bytes_f32,
+    .layer_pack = tg_layer_pack_f32,
+    .layer = tile_layer,
+    .grid = tile_grid,
+    .sh = tile_sh,
+    .exp = tile_exp,
+    .tanh = tile_tanh,
+    .sigmoid = tile_sigmoid,
+    .compress = tg_tile_compress,
+};
