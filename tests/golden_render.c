@@ -430,6 +430,70 @@ static tg_status run_level(golden_case *c, const tg_nerf *nerf, const nerf_input
     return TG_OK;
 }
 
+#ifdef TALKGEN_CUDA
+/* The picture by the GPU's float32 kernels (or their emulation). */
+static tg_status run_device(golden_case *c, const tg_nerf *nerf, const nerf_inputs *in) {
+    tg_renderer_options options =
+        tg_renderer_defaults((int)number(c, "W"), (int)number(c, "H"), number(c, "focal"));
+    options.device = TG_DEVICE_CUDA;
+    options.cx = number(c, "cx");
+    options.cy = number(c, "cy");
+    tg_renderer_options_march(&options, TG_MARCH_REFERENCE);
+    const int pixels = options.width * options.height;
+    const size_t n = (size_t)pixels;
+    tg_renderer *r = NULL;
+    tg_status status = tg_renderer_create(c->ctx, nerf, &options, &r);
+    if (status != TG_OK) {
+        return status;
+    }
+    tg_tape *tape = tg_tape_create(c->ctx, false);
+    tg_arena *arena = tg_arena_create(0);
+    const int64_t dim[3] = {nerf->config.smo_win_size, nerf->config.cond_win_size,
+                            nerf->config.cond_dim};
+    const tg_tensor *condition = tg_nerf_condition(tape, nerf, tg_input(tape, 3, dim, in->windows));
+    int32_t(*schedule)[2] =
+        tg_arena_calloc(arena, (size_t)nerf->config.max_steps * sizeof *schedule);
+    int64_t *integers = tg_arena_calloc(arena, n * sizeof *integers);
+    tg_probe probe = {.samples = tg_arena_calloc(arena, n * sizeof(int32_t)),
+                      .schedule = schedule,
+                      .near = floats(arena, pixels),
+                      .far = floats(arena, pixels)};
+    const tg_picture picture = {.rgb = floats(arena, 3 * pixels),
+                                .depth = floats(arena, pixels),
+                                .weights = floats(arena, pixels)};
+    memcpy(r->background, in->bg_img, n * 3 * sizeof *r->background);
+    r->background_version++;
+    memcpy(r->pose, in->pose_matrix, sizeof r->pose);
+    status = tg_renderer_draw(c->ctx, r, condition->data, in->pose, in->rays_d, &probe, &picture);
+    if (status == TG_OK) {
+        golden_compare_float32(c, "nears", probe.near, pixels);
+        golden_compare_float32(c, "fars", probe.far, pixels);
+        for (int p = 0; p < pixels; p++) {
+            integers[p] = probe.samples[p];
+        }
+        golden_compare_int(c, "n_samples", integers, pixels);
+        for (int i = 0; i < probe.rounds; i++) {
+            integers[2 * i] = schedule[i][0];
+            integers[2 * i + 1] = schedule[i][1];
+        }
+        golden_compare_int(c, "schedule", integers, 2 * probe.rounds);
+        golden_compare(c, "weights_sum", picture.weights, pixels);
+        golden_compare(c, "depth_map", picture.depth, pixels);
+        golden_compare_picture(c, "rgb_map", picture.rgb, 3 * pixels);
+    }
+    if (status == TG_OK && golden_output(c, "rgb_map_zero_head") != NULL) {
+        probe.blind_torso = true;
+        status =
+            tg_renderer_draw(c->ctx, r, condition->data, in->pose, in->rays_d, &probe, &picture);
+        golden_compare_picture(c, "rgb_map_zero_head", picture.rgb, 3 * pixels);
+    }
+    tg_arena_destroy(&arena);
+    tg_tape_destroy(&tape);
+    tg_renderer_destroy(&r);
+    return status;
+}
+#endif
+
 static tg_status radnerf(golden_case *c) {
     tg_nerf_config config = tg_nerf_config_defaults();
     tg_nerf *nerf = NULL;
@@ -491,6 +555,11 @@ static tg_status radnerf(golden_case *c) {
         }
     }
     tg_context_set_cpu(c->ctx, before);
+#ifdef TALKGEN_CUDA
+    if (status == TG_OK) {
+        status = run_device(c, nerf, &in);
+    }
+#endif
     inputs_free(&in);
     tg_nerf_destroy(&nerf);
     return status;

@@ -235,7 +235,11 @@ typedef enum {
     TG_MARCH_EXHAUSTIVE /* all, in full precision */
 } tg_march_rule;
 
+/* What draws. CUDA is there in builds with -DTALKGEN_CUDA=ON. */
+typedef enum { TG_DEVICE_CPU, TG_DEVICE_CUDA } tg_device;
+
 typedef struct {
+    tg_device device;
     int width, height;         /* of the picture, 1..8192 */
     float focal, cx, cy;       /* in pixels of that picture */
     const uint8_t *background; /* [height,width,3], copied; NULL = black */
@@ -251,8 +255,8 @@ typedef struct {
                                 schedule the model's T_thresh */
     float max_contrast;      /* pixels between neighbours that differ by less in colour and opacity
                                 are interpolated; 0 = every ray is followed, and from its start;
-                                < 0 = default. Not with the two schedules above */
-    bool full_precision;     /* keep float32 where bf16 kernels exist */
+                                < 0 = default. Not with the two schedules above, nor on a GPU */
+    bool full_precision;     /* keep float32 where bf16 kernels, or fp16 tensor cores, exist */
 } tg_renderer_options;
 tg_renderer_options tg_renderer_defaults(int width, int height, float focal);
 /* Sets reference_schedule, exhaustive and full_precision. */
@@ -269,7 +273,8 @@ typedef struct {
 } tg_picture;
 
 typedef struct tg_renderer tg_renderer;
-/* The model is borrowed. Work memory for all threads of ctx's pool is taken here, none later. */
+/* The model is borrowed. Work memory for all threads of ctx's pool is taken here, none later.
+ * TG_EUSAGE when the device is not there, or not in this build. */
 tg_status tg_renderer_create(tg_context *ctx, const tg_nerf *nerf,
                              const tg_renderer_options *options, tg_renderer **out);
 void tg_renderer_destroy(tg_renderer **renderer);
@@ -285,6 +290,13 @@ void tg_renderer_set_eye(tg_renderer *renderer, float area);
  * have fewer threads than at creation, not more. */
 tg_status tg_renderer_frame(tg_context *ctx, tg_renderer *renderer, const float *windows,
                             const float c2w[16], const tg_picture *picture);
+/* A device that draws while the CPU goes on (not TG_DEVICE_CPU): frames are begun, two at most
+ * before the first of them is finished, and finished in that order. floats: whether the picture
+ * will have more than rgb8. Statuses as tg_renderer_frame. */
+bool tg_renderer_overlaps(const tg_renderer *renderer);
+tg_status tg_renderer_begin(tg_context *ctx, tg_renderer *renderer, const float *windows,
+                            const float c2w[16], bool floats);
+tg_status tg_renderer_finish(tg_context *ctx, tg_renderer *renderer, const tg_picture *picture);
 /* What the last frame cost: samples whose density, and whose colour was evaluated, torso pixels. */
 typedef struct {
     int64_t rays, density_samples, color_samples, torso_pixels;

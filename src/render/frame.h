@@ -67,7 +67,8 @@ struct tg_renderer {
     tg_head head;
     tg_torso torso;
     bool has_torso;
-    float *background;   /* [height,width,3] in [0,1] */
+    float *background; /* [height,width,3] in [0,1] */
+    unsigned background_version;
     uint8_t *torso_mask; /* [height,width]: torso occupancy above its threshold */
     tg_march march;
     tg_skip skip;
@@ -75,10 +76,11 @@ struct tg_renderer {
     tg_tape *tape;
     int threads;
     tg_worker *workers;
-    tg_ray *rays;   /* whole picture, reference schedule only */
-    int32_t *alive; /* likewise */
-    tg_seen *seen;  /* whole picture, when coarse > 1 */
-    int coarse;     /* distance of the first rays in pixels, a power of two */
+    tg_ray *rays;         /* whole picture, reference schedule only */
+    int32_t *alive;       /* likewise */
+    tg_seen *seen;        /* whole picture, when coarse > 1 */
+    int coarse;           /* distance of the first rays in pixels, a power of two */
+    struct tg_cuda *cuda; /* draws, when not NULL */
     /* this frame */
     float origin[3], pose[16], eye;
     const tg_picture *picture;
@@ -120,6 +122,13 @@ void tg_compose_torso(const tg_renderer *r, tg_worker *w, int count, const uint3
  * leave it, needed with picture->depth only. */
 void tg_compose_write(const tg_renderer *r, size_t at, int count, const tg_seen *seen,
                       const float (*box)[2]);
+/* What a frame's condition [cond_out_dim], pose vector and r->pose make constant. */
+void tg_renderer_condition(tg_renderer *r, const float *condition, const float pose[6]);
+/* As tg_renderer_run, by the device of r->cuda; probe (or NULL): samples, near, far, schedule of
+ * the published schedule and blind_torso. */
+tg_status tg_renderer_draw(tg_context *ctx, tg_renderer *r, const float *condition,
+                           const float pose[6], const float *rays_d, tg_probe *probe,
+                           const tg_picture *picture);
 /* A whole frame with the condition [cond_out_dim] already known. rays_d [pixels,3] or NULL = from
  * the pose. */
 void tg_renderer_run(tg_renderer *r, tg_pool *pool, const float *condition, const float pose[6],

@@ -1,6 +1,10 @@
 /* The renderer: its memory, and how a frame is cut into work. */
 #include "frame.h"
 
+#ifdef TALKGEN_CUDA
+#include "render/cuda/backend.h"
+#endif
+
 #include <math.h>
 #include <string.h>
 
@@ -40,6 +44,13 @@ static tg_status check_options(tg_context *ctx, const tg_renderer_options *o) {
                        "two schedules of samples at once\n"
                        "  expected: the published one or an exhaustive one\n  try: either");
     }
+#ifndef TALKGEN_CUDA
+    if (o->device == TG_DEVICE_CUDA) {
+        return tg_fail(ctx, TG_EUSAGE,
+                       "this talkgen was built without CUDA\n"
+                       "  expected: a build with cmake -DTALKGEN_CUDA=ON\n  try: --device cpu");
+    }
+#endif
     if (o->max_samples < 0 || o->max_samples > 4096) {
         return tg_fail(ctx, TG_EUSAGE, "%d samples per ray\n  expected: 0 to 4096\n  try: 0",
                        o->max_samples);
@@ -105,16 +116,17 @@ tg_status tg_renderer_create(tg_context *ctx, const tg_nerf *nerf,
     r->background = tg_calloc(pixels * 3 * sizeof *r->background);
     r->torso_mask = tg_calloc(pixels);
     r->tape = tg_tape_create(ctx, false);
+    const bool on_cpu = options->device == TG_DEVICE_CPU;
     bool ok = r->background != NULL && r->torso_mask != NULL && r->tape != NULL;
-    if (ok && options->reference_schedule) {
+    if (ok && on_cpu && options->reference_schedule) {
         r->rays = tg_alloc(pixels * sizeof *r->rays);
         r->alive = tg_alloc(pixels * sizeof *r->alive);
         ok = r->rays != NULL && r->alive != NULL;
     }
-    r->coarse =
-        options->reference_schedule || options->exhaustive || r->options.max_contrast == 0.0f
-            ? 1
-            : tg_adapt_coarse(options->width, options->height);
+    r->coarse = !on_cpu || options->reference_schedule || options->exhaustive ||
+                        r->options.max_contrast == 0.0f
+                    ? 1
+                    : tg_adapt_coarse(options->width, options->height);
     if (ok && r->coarse > 1) {
         r->seen = tg_alloc(pixels * sizeof *r->seen);
         ok = r->seen != NULL;
@@ -129,7 +141,7 @@ tg_status tg_renderer_create(tg_context *ctx, const tg_nerf *nerf,
     if (ok && status == TG_OK) {
         status = tg_skip_create(ctx, nerf, options->width, options->height, &r->skip);
     }
-    if (status == TG_OK && (!ok || !create_workers(r))) {
+    if (status == TG_OK && (!ok || (on_cpu && !create_workers(r)))) {
         status = tg_fail(ctx, TG_ENOMEM, "not enough memory for a renderer of %dx%d pixels",
                          options->width, options->height);
     }
@@ -138,6 +150,11 @@ tg_status tg_renderer_create(tg_context *ctx, const tg_nerf *nerf,
         r->options.background = NULL;
         status = tg_renderer_update(ctx, r);
     }
+#ifdef TALKGEN_CUDA
+    if (status == TG_OK && !on_cpu) {
+        status = tg_cuda_create(ctx, r, &r->cuda);
+    }
+#endif
     if (status != TG_OK) {
         tg_renderer_destroy(&r);
         return status;
@@ -151,6 +168,9 @@ void tg_renderer_destroy(tg_renderer **renderer) {
         return;
     }
     tg_renderer *r = *renderer;
+#ifdef TALKGEN_CUDA
+    tg_cuda_destroy(&r->cuda);
+#endif
     for (int i = 0; r->workers != NULL && i < r->threads; i++) {
         tg_worker *w = &r->workers[i];
         tg_free(w->scratch);
@@ -179,16 +199,16 @@ void tg_renderer_set_background(tg_renderer *r, const uint8_t *background) {
     for (size_t i = 0; i < n; i++) {
         r->background[i] = background != NULL ? (float)background[i] / 255.0f : 0.0f;
     }
+    r->background_version++;
 }
 
-tg_status tg_renderer_update(tg_context *ctx, tg_renderer *r) {
-    (void)ctx;
+static void update_tables(tg_renderer *r) {
     tg_head_update(&r->head);
     r->march = tg_nerf_march(r->nerf);
     tg_skip_update(&r->skip, r->nerf);
     r->skips = r->skip.usable && !r->options.reference_schedule && !r->options.exhaustive;
     if (!r->has_torso) {
-        return TG_OK;
+        return;
     }
     tg_torso_update(&r->torso);
     const tg_nerf_config *config = &r->nerf->config;
@@ -201,6 +221,16 @@ tg_status tg_renderer_update(tg_context *ctx, tg_renderer *r) {
                 tg_nerf_torso_occupancy(r->nerf, y, x) > threshold;
         }
     }
+}
+
+tg_status tg_renderer_update(tg_context *ctx, tg_renderer *r) {
+    update_tables(r);
+#ifdef TALKGEN_CUDA
+    if (r->cuda != NULL) {
+        return tg_cuda_update(ctx, r->cuda, r);
+    }
+#endif
+    (void)ctx;
     return TG_OK;
 }
 
@@ -245,14 +275,45 @@ static tg_status check_windows(tg_context *ctx, const float *windows, int64_t n)
     return TG_OK;
 }
 
-tg_status tg_renderer_frame(tg_context *ctx, tg_renderer *r, const float *windows,
-                            const float c2w[16], const tg_picture *picture) {
+static bool wants_floats(const tg_picture *p) {
+    return p->rgb != NULL || p->alpha != NULL || p->depth != NULL || p->weights != NULL;
+}
+
+/* What condition, pose and camera change, for a device that draws by itself. */
+static tg_status draw_begin(tg_context *ctx, tg_renderer *r, const float *condition,
+                            const float pose[6], const float *rays_d, tg_probe *probe,
+                            bool floats) {
+#ifdef TALKGEN_CUDA
+    tg_renderer_condition(r, condition, pose);
+    return tg_cuda_begin(ctx, r->cuda, r, rays_d, probe, floats);
+#else
+    (void)r, (void)condition, (void)pose, (void)rays_d, (void)probe, (void)floats;
+    return tg_fail(ctx, TG_EINTERNAL, "this renderer draws by itself");
+#endif
+}
+
+static tg_status draw_finish(tg_context *ctx, tg_renderer *r, const tg_picture *picture) {
+#ifdef TALKGEN_CUDA
+    return tg_cuda_finish(ctx, r->cuda, picture, &r->counts);
+#else
+    (void)r, (void)picture;
+    return tg_fail(ctx, TG_EINTERNAL, "this renderer draws by itself");
+#endif
+}
+
+tg_status tg_renderer_draw(tg_context *ctx, tg_renderer *r, const float *condition,
+                           const float pose[6], const float *rays_d, tg_probe *probe,
+                           const tg_picture *picture) {
+    const tg_status status =
+        draw_begin(ctx, r, condition, pose, rays_d, probe, wants_floats(picture));
+    return status == TG_OK ? draw_finish(ctx, r, picture) : status;
+}
+
+/* Condition [cond_out_dim], borrowed from the tape, and pose vector of a frame. */
+static tg_status look(tg_context *ctx, tg_renderer *r, const float *windows, const float c2w[16],
+                      const float **code, float pose[6]) {
     const tg_nerf_config *config = &r->nerf->config;
     const int64_t dim[3] = {config->smo_win_size, config->cond_win_size, config->cond_dim};
-    if (tg_pool_threads(tg_context_pool(ctx)) > r->threads) {
-        return tg_fail(ctx, TG_EINTERNAL, "a renderer for %d threads is used with %d", r->threads,
-                       tg_pool_threads(tg_context_pool(ctx)));
-    }
     tg_pose_to_ngp(c2w, config->camera_scale, config->camera_offset, r->pose);
     tg_status status = check_pose(ctx, r, r->pose);
     if (status == TG_OK) {
@@ -264,16 +325,46 @@ tg_status tg_renderer_frame(tg_context *ctx, tg_renderer *r, const float *window
     tg_tape_reset(r->tape);
     const tg_tensor *condition =
         tg_nerf_condition(r->tape, r->nerf, tg_borrow(r->tape, 3, dim, windows));
-    status = tg_tape_status(r->tape);
+    *code = condition->data;
+    tg_pose_vector(r->pose, pose);
+    return tg_tape_status(r->tape);
+}
+
+tg_status tg_renderer_frame(tg_context *ctx, tg_renderer *r, const float *windows,
+                            const float c2w[16], const tg_picture *picture) {
+    if (r->cuda == NULL && tg_pool_threads(tg_context_pool(ctx)) > r->threads) {
+        return tg_fail(ctx, TG_EINTERNAL, "a renderer for %d threads is used with %d", r->threads,
+                       tg_pool_threads(tg_context_pool(ctx)));
+    }
+    const float *condition;
+    float pose[6];
+    const tg_status status = look(ctx, r, windows, c2w, &condition, pose);
     if (status != TG_OK) {
         return status;
     }
-    float pose[6];
-    tg_pose_vector(r->pose, pose);
+    if (r->cuda != NULL) {
+        return tg_renderer_draw(ctx, r, condition, pose, NULL, NULL, picture);
+    }
     r->picture = picture;
-    tg_renderer_run(r, tg_context_pool(ctx), condition->data, pose, NULL);
+    tg_renderer_run(r, tg_context_pool(ctx), condition, pose, NULL);
     r->picture = NULL;
     return TG_OK;
+}
+
+bool tg_renderer_overlaps(const tg_renderer *r) {
+    return r->cuda != NULL;
+}
+
+tg_status tg_renderer_begin(tg_context *ctx, tg_renderer *r, const float *windows,
+                            const float c2w[16], bool floats) {
+    const float *condition;
+    float pose[6];
+    const tg_status status = look(ctx, r, windows, c2w, &condition, pose);
+    return status == TG_OK ? draw_begin(ctx, r, condition, pose, NULL, NULL, floats) : status;
+}
+
+tg_status tg_renderer_finish(tg_context *ctx, tg_renderer *r, const tg_picture *picture) {
+    return draw_finish(ctx, r, picture);
 }
 
 void tg_renderer_set_eye(tg_renderer *r, float area) {

@@ -122,9 +122,7 @@ static void render_rounds(tg_renderer *r, tg_pool *pool, job *j) {
     tg_pool_run(pool, r->options.height, 8, compose_rows, j);
 }
 
-void tg_renderer_run(tg_renderer *r, tg_pool *pool, const float *condition, const float pose[6],
-                     const float *rays_d) {
-    job j = {.r = r, .rays_d = rays_d};
+void tg_renderer_condition(tg_renderer *r, const float *condition, const float pose[6]) {
     for (int a = 0; a < 3; a++) {
         r->origin[a] = r->pose[4 * a + 3];
     }
@@ -132,11 +130,17 @@ void tg_renderer_run(tg_renderer *r, tg_pool *pool, const float *condition, cons
     if (r->has_torso) {
         tg_torso_pose(&r->torso, pose, 0);
     }
-    for (int i = 0; i < r->threads; i++) {
-        r->workers[i].counts = (tg_render_counts){0};
-    }
     if (r->skips) {
         tg_skip_frame(&r->skip, &r->options, r->pose);
+    }
+}
+
+void tg_renderer_run(tg_renderer *r, tg_pool *pool, const float *condition, const float pose[6],
+                     const float *rays_d) {
+    job j = {.r = r, .rays_d = rays_d};
+    tg_renderer_condition(r, condition, pose);
+    for (int i = 0; i < r->threads; i++) {
+        r->workers[i].counts = (tg_render_counts){0};
     }
     if (r->options.reference_schedule) {
         render_rounds(r, pool, &j);
