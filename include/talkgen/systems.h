@@ -239,6 +239,7 @@ typedef struct {
     float eye_area;      /* eye control: percent of the picture; < 0 = as recorded, else 0.25 */
     int eye_smooth;      /* frames that recorded areas are averaged over, odd; 0 = 1 */
     tg_march_rule march; /* grid renderer */
+    tg_device device;    /* likewise */
     const char *torso_features; /* logits of a vanilla torso that hears, for a head that does not */
     int crf;
     bool overwrite;
@@ -282,7 +283,8 @@ tg_status tg_render_motion(tg_context *ctx, const tg_identity *identity, tg_moti
                            double duration_s, tg_synth_report *report);
 
 /* What the grid renderer's fast rules leave out, and what that saves: frames of a motion rendered
- * fast and exhaustively. Head: where its opacity in the exhaustive picture is above a half. */
+ * fast (by options->device) and exhaustively (by the CPU). Head: where its opacity in the
+ * exhaustive picture is above a half. */
 typedef struct {
     double seconds;                                            /* of all frames together */
     double rays, density_samples, color_samples, torso_pixels; /* of a frame, mean */

@@ -42,6 +42,9 @@ static tg_status describe(tg_context *ctx, tg_job *job, const char *out) {
     if (strcmp(p->pose, "auto") == 0 || m->eyes == TG_EYES_AUTO)
         snprintf(job->params_text + n, sizeof job->params_text - n,
                  " pose_gain=%.9g blink_gain=%.9g", (double)p->pose_gain, (double)m->blink_gain);
+    n = strlen(job->params_text);
+    if (p->device == TG_DEVICE_CUDA)
+        snprintf(job->params_text + n, sizeof job->params_text - n, " device=cuda");
     return tg_md5_bytes(ctx, job->params_text, strlen(job->params_text), job->params);
 }
 

@@ -172,6 +172,11 @@ tg_status cmd_eval(tg_context *ctx, const cli_args *args) {
                        what);
     tg_portrait_options options;
     tg_status s = portrait_options(ctx, args, &options);
+    if (s == TG_OK && options.device != TG_DEVICE_CPU)
+        s = tg_fail(ctx, TG_EUSAGE,
+                    "--device %s: eval %s renders on the CPU\n  expected: cpu\n"
+                    "  try: talkgen eval march --device cuda, or leave it out",
+                    args->device, what);
     if (s != TG_OK)
         return s;
     return person ? cli_eval_person(ctx, args, options.march)

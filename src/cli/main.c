@@ -15,7 +15,7 @@
     "precision "                                                                                   \
     "start duration"
 #define LOOK                                                                                       \
-    "size fps pose pose-gain pose-smooth background crf pose-out eye-area eye-smooth march "       \
+    "size fps pose pose-gain pose-smooth background crf pose-out eye-area eye-smooth march device "       \
     "torso-features"
 
 static const cli_command commands[] = {
@@ -32,7 +32,7 @@ static const cli_command commands[] = {
      "manifest identity encoder out-dir tmp-dir shard jobs retries max-failures job-timeout grace "
      "rerun limit skip-bad-lines dry-run report events size fps pose pose-gain pose-smooth "
      "background "
-     "crf eye-area precision eye-smooth march seed temperature blink eyes blink-gain clamp-std "
+     "crf eye-area precision eye-smooth march device seed temperature blink eyes blink-gain clamp-std "
      "smooth "
      "lle " SHARED,
      0, cmd_batch},
@@ -133,8 +133,7 @@ static const cli_command commands[] = {
      "behaviour --voice FILE --heldout DIR   --pose auto and --blink auto against the corpus' "
      "truth",
      "identity encoder voice heldout data motion phones sync audio video pose pose-smooth size "
-     "march "
-     "frames seed json threads cpu-level progress",
+     "march device frames seed json threads cpu-level progress",
      16, cmd_eval},
     {"bench", "[options]", "how fast this machine is, and what share of that the program reaches",
      "ceiling/   what the processor reaches in loops that do nothing else: the shares are of "

@@ -59,6 +59,8 @@ static const option table[] = {
     {"march", 0, TEXT, AT(march), 0, 0, "fast|reference|exhaustive",
      "samples of a ray of the grid renderer: what shows, or in full precision the published "
      "schedule or all"},
+    {"device", 0, TEXT, AT(device), 0, 0, "cpu|cuda",
+     "what renders; cuda in builds with -DTALKGEN_CUDA=ON, for the grid renderer"},
     {"encoder", 0, TEXT, AT(encoder), 0, 0, "FILE",
      "voice file instead of the one the identity names"},
     {"background", 0, TEXT, AT(background), 0, 0, "dataset|FILE|#rrggbb|transparent",
@@ -176,6 +178,7 @@ void cli_defaults(cli_args *args) {
     args->eyes = "replay";
     args->background = "dataset";
     args->march = "fast";
+    args->device = "cpu";
     args->precision = "float32";
     args->eye_area = -1;
     args->pose_gain = args->blink_gain = 1;

@@ -8,7 +8,7 @@
 typedef struct cli_args {
     const char *audio, *identity, *output;
     const char *features, *latent, *motion, *pose, *pose_out, *eyes;
-    const char *encoder, *background, *torso_features, *march;
+    const char *encoder, *background, *torso_features, *march, *device;
     double eye_area;             /* < 0 = as recorded */
     int eye_smooth, pose_smooth; /* 0 = the default */
     int width, height;           /* 0 = as the identity was filmed */

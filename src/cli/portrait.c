@@ -76,6 +76,12 @@ tg_status cli_portrait_options(tg_context *ctx, const cli_args *args, tg_portrai
                        "%s: nothing of it grows in --tmp-dir\n"
                        "  expected: a video that is one file\n  try: to leave --tmp-dir out",
                        args->output);
+    if (strcmp(args->device, "cuda") == 0)
+        out->device = TG_DEVICE_CUDA;
+    else if (strcmp(args->device, "cpu") != 0)
+        return tg_fail(ctx, TG_EUSAGE,
+                       "--device '%s' is not known\n  expected: cpu or cuda\n  try: --device cpu",
+                       args->device);
     if (args->frames > 0)
         return tg_fail(ctx, TG_EUSAGE,
                        "--frames %d: which frames?\n  expected: A:B, the first and the one behind "

@@ -61,6 +61,7 @@ static tg_status pair_open(tg_context *ctx, const tg_identity *id, tg_motion_sou
         r.cx = camera->cx;
         r.cy = camera->cy;
         r.background = p->background;
+        r.device = k == FAST ? o->device : TG_DEVICE_CPU;
         tg_renderer_options_march(&r, k == FAST ? TG_MARCH_FAST : TG_MARCH_EXHAUSTIVE);
         s = tg_renderer_create(ctx, id->nerf, &r, &p->renderer[k]);
     }

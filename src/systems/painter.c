@@ -11,6 +11,11 @@ struct tg_painter {
 tg_status tg_painter_open(tg_context *ctx, const tg_identity *id, const tg_painter_options *o,
                           tg_painter **out) {
     *out = NULL;
+    if (!id->nerf && o->device != TG_DEVICE_CPU)
+        return tg_fail(ctx, TG_EUSAGE,
+                       "--device cuda: '%s' is a vanilla NeRF, which is rendered on the CPU\n"
+                       "  expected: a person of the grid renderer\n  try: --device cpu",
+                       id->name);
     tg_painter *p = calloc(1, sizeof *p);
     if (!p)
         return tg_fail(ctx, TG_ENOMEM, "out of memory for a renderer");
@@ -20,6 +25,7 @@ tg_status tg_painter_open(tg_context *ctx, const tg_identity *id, const tg_paint
         r.cx = o->cx;
         r.cy = o->cy;
         r.background = o->background;
+        r.device = o->device;
         tg_renderer_options_march(&r, o->march);
         s = tg_renderer_create(ctx, id->nerf, &r, &p->grid);
     } else {
@@ -52,4 +58,18 @@ tg_status tg_painter_frame(tg_context *ctx, tg_painter *p, const float *windows,
         return tg_vanilla_renderer_frame(ctx, p->vanilla, windows, torso_windows, c2w, picture);
     tg_renderer_set_eye(p->grid, eye_area);
     return tg_renderer_frame(ctx, p->grid, windows, c2w, picture);
+}
+
+bool tg_painter_overlaps(const tg_painter *p) {
+    return p->grid && tg_renderer_overlaps(p->grid);
+}
+
+tg_status tg_painter_begin(tg_context *ctx, tg_painter *p, const float *windows, float eye_area,
+                           const float c2w[16], bool floats) {
+    tg_renderer_set_eye(p->grid, eye_area);
+    return tg_renderer_begin(ctx, p->grid, windows, c2w, floats);
+}
+
+tg_status tg_painter_finish(tg_context *ctx, tg_painter *p, const tg_picture *picture) {
+    return tg_renderer_finish(ctx, p->grid, picture);
 }

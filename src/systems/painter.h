@@ -9,6 +9,7 @@ typedef struct {
     float focal, cx, cy;
     const uint8_t *background; /* [height,width,3], copied */
     tg_march_rule march;       /* of the grid renderer */
+    tg_device device;          /* likewise */
 } tg_painter_options;
 
 typedef struct tg_painter tg_painter;
@@ -20,5 +21,10 @@ void tg_painter_close(tg_painter **painter);
 tg_status tg_painter_frame(tg_context *ctx, tg_painter *painter, const float *windows,
                            const float *torso_windows, float eye_area, const float c2w[16],
                            const tg_picture *picture);
+/* A painter that draws while the CPU goes on: tg_renderer_begin and tg_renderer_finish. */
+bool tg_painter_overlaps(const tg_painter *painter);
+tg_status tg_painter_begin(tg_context *ctx, tg_painter *painter, const float *windows,
+                           float eye_area, const float c2w[16], bool floats);
+tg_status tg_painter_finish(tg_context *ctx, tg_painter *painter, const tg_picture *picture);
 
 #endif

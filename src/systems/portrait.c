@@ -22,6 +22,7 @@ typedef struct {
     uint8_t *background;
     float *pose_rows;   /* all poses, for pose_out */
     int64_t first, end; /* frames to be painted */
+    int under_way;      /* frames begun, by a painter that overlaps */
     tg_provenance origin;
 } portrait;
 
@@ -152,7 +153,7 @@ static tg_status cut(tg_context *ctx, const tg_identity *id, const tg_portrait_o
 static tg_status portrait_open(tg_context *ctx, const tg_identity *id, int64_t count,
                                const tg_portrait_options *o, const char *audio, double start_s,
                                double duration_s, portrait *p) {
-    tg_painter_options size = {.march = o->march};
+    tg_painter_options size = {.march = o->march, .device = o->device};
     const tg_pose_options pose = {o->pose,
                                   o->pose_smooth,
                                   {.audio = audio,
@@ -230,6 +231,36 @@ static tg_status control_eyes(tg_context *ctx, const tg_identity *id, const tg_p
     return s;
 }
 
+/* The frame begun first, on its way out. */
+static tg_status take_frame(tg_context *ctx, portrait *p) {
+    const tg_picture picture = tg_frames_next(p->frames);
+    tg_status s = tg_painter_finish(ctx, p->painter, &picture);
+    p->under_way--;
+    return s == TG_OK ? tg_frames_put(ctx, p->frames) : s;
+}
+
+/* A frame is painted, or begun while the one before is taken. */
+static tg_status paint(tg_context *ctx, portrait *p, const float *windows, const float *torso,
+                       float eyes, const float c2w[16], tg_synth_report *report) {
+    const double began = tg_now_s();
+    const tg_picture picture = tg_frames_next(p->frames);
+    tg_status s;
+    if (tg_painter_overlaps(p->painter)) {
+        s = tg_painter_begin(ctx, p->painter, windows, eyes, c2w, picture.rgb || picture.alpha);
+        if (s == TG_OK && p->under_way++ > 0)
+            s = take_frame(ctx, p);
+        report->render_s += tg_now_s() - began;
+        return s;
+    }
+    s = tg_painter_frame(ctx, p->painter, windows, torso, eyes, c2w, &picture);
+    const double painted = tg_now_s();
+    if (s == TG_OK)
+        s = tg_frames_put(ctx, p->frames);
+    report->render_s += painted - began;
+    report->encode_s += tg_now_s() - painted;
+    return s;
+}
+
 static tg_status render_frames(tg_context *ctx, const tg_identity *id, const tg_portrait_options *o,
                                portrait *p, tg_synth_report *report) {
     const int64_t count = p->end - p->first;
@@ -256,17 +287,12 @@ static tg_status render_frames(tg_context *ctx, const tg_identity *id, const tg_
         }
         if (p->pose_rows)
             memcpy(p->pose_rows + 16 * (i - p->first), c2w, sizeof c2w);
-        const double heard = tg_now_s();
-        tg_picture picture = tg_frames_next(p->frames);
-        s = tg_painter_frame(ctx, p->painter, windows, torso, eyes, c2w, &picture);
-        const double painted = tg_now_s();
-        if (s == TG_OK)
-            s = tg_frames_put(ctx, p->frames);
-        report->motion_s += heard - began;
-        report->render_s += painted - heard;
-        report->encode_s += tg_now_s() - painted;
+        report->motion_s += tg_now_s() - began;
+        s = paint(ctx, p, windows, torso, eyes, c2w, report);
         tg_progress(ctx, "render", (double)(i + 1 - p->first), (double)count, NULL);
     }
+    while (s == TG_OK && p->under_way > 0)
+        s = take_frame(ctx, p);
     return s == TG_OK ? tg_frames_wait(ctx, p->frames) : s;
 }
 
