@@ -270,16 +270,17 @@ template <class Torso> TG_DEVICE void compose(const tg_cuda_scene &s, const tg_c
 /* ---- kernels ----
  *
  * TG_KERNEL(threads, blocks): so many registers that this many blocks fit a multiprocessor, which
- * has 65,536 of them. What ptxas 13.0 says for sm_80, with the shared memory of the demo person's
- * layers (3, 3 and 2):
+ * has 65,536 of them. What ptxas 13.0 says for sm_80 and sm_90, with the shared memory of the demo
+ * person's layers (3, 3 and 2):
  *
- *                registers   spilled   shared memory               warps on a multiprocessor
- *   narrow_march       158         0   48.8 KiB, weights 41.0      12 of 3 blocks: 146 of 164 KiB
- *   wide_march         255      84 B   144.5 KiB, weights 130.0    8 of one block
- *   wide_cached        255     172 B   14.5 KiB                    8 of one block
- *   plain_compose      168      48 B   none                        12 of 3 blocks
- *   aware_compose      168         0   none                        12 of 3 blocks
- *   full_march          96         0   none                        8 of 4 blocks
+ *                    registers   stack, B   shared memory              warps on a multiprocessor
+ *   narrow_march     158, 166      0,  0    48.8 KiB, weights 41.0     12 of 3 blocks: 146 KiB
+ *   narrow_cached    168, 168     16, 16    7.8 KiB                    12 of 3 blocks
+ *   wide_march       255, 255     48, 64    144.5 KiB, weights 130.0   8 of one block
+ *   wide_cached      255, 255     88, 40    14.5 KiB                   8 of one block
+ *   plain_compose    168, 168     40,  8    none                       12 of 3 blocks
+ *   aware_compose    168, 168      0,  8    none                       12 of 3 blocks
+ *   full_march        96,  96     32, 32    none                       8 of 4 blocks
  *
  * Few warps, then, but each has four independent products under way (two halves of its samples, two
  * blocks of outputs) and 16 lookups of 4 to 8 rows that depend on nothing but the point, which is
