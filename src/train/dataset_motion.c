@@ -29,8 +29,8 @@ static tg_status read_npy(tg_context *ctx, const char *path, dataset_motion *out
         return status;
     if (npy.ndim != 3 || npy.dim[1] != POINTS || npy.dim[2] != 3 || npy.dim[0] < 1) {
         tg_npy_free(&npy);
-        return tg_fail(ctx, TG_EINPUT, "%s: wrong shape\n  expected: [T,68,3]\n  try: filming again",
-                       path);
+        return tg_fail(ctx, TG_EINPUT,
+                       "%s: wrong shape\n  expected: [T,68,3]\n  try: filming again", path);
     }
     for (int64_t i = 0; i < npy.dim[0] * TG_COND_DIM; i++)
         if (!isfinite(npy.data[i])) {
