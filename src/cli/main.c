@@ -15,7 +15,8 @@
     "precision "                                                                                   \
     "start duration"
 #define LOOK                                                                                       \
-    "size fps pose pose-gain pose-smooth background crf pose-out eye-area eye-smooth march device "       \
+    "size fps pose pose-gain pose-smooth background crf pose-out eye-area eye-smooth march "       \
+    "device "                                                                                      \
     "torso-features"
 
 static const cli_command commands[] = {
@@ -32,7 +33,8 @@ static const cli_command commands[] = {
      "manifest identity encoder out-dir tmp-dir shard jobs retries max-failures job-timeout grace "
      "rerun limit skip-bad-lines dry-run report events size fps pose pose-gain pose-smooth "
      "background "
-     "crf eye-area precision eye-smooth march device seed temperature blink eyes blink-gain clamp-std "
+     "crf eye-area precision eye-smooth march device seed temperature blink eyes blink-gain "
+     "clamp-std "
      "smooth "
      "lle " SHARED,
      0, cmd_batch},
