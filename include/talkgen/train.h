@@ -336,8 +336,10 @@ typedef struct {
     double mouth_error; /* held-out RMS error of the mouth at temperature 0, motion space */
     double mouth_deviation; /* RMS of the truth itself */
     double gap_corr;        /* held-out correlation of the inner lips' gap */
-    char sync[1024];        /* expert: safetensors, tensors "sync.", metadata "talkgen.sync" */
-    char voice[1024];       /* encoder and VAE: a voice file */
+    double scatter;   /* RMS of samples at temperature 1 about that: near mouth_error when they
+                         differ as the truth does from what can be heard of it */
+    char sync[1024];  /* expert: safetensors, tensors "sync.", metadata "talkgen.sync" */
+    char voice[1024]; /* encoder and VAE: a voice file */
 } tg_train_motion_result;
 /* TG_ESTOPPED or TG_EINTR when cancelled: the state is saved, call again to go on. */
 tg_status tg_train_motion(tg_context *ctx, const tg_train_motion_options *options,

@@ -62,9 +62,9 @@ static tg_status train_motion(tg_context *ctx, const cli_args *args) {
         s = tg_train_motion(ctx, &o, &r);
     if (s == TG_OK)
         printf("%s: %lld steps, sync expert %.1f %%, held-out mouth error %.3f of %.3f, gap "
-               "correlation %.3f\n",
+               "correlation %.3f; at temperature 1 %.3f about that\n",
                r.voice, (long long)r.steps, 100 * r.sync_accuracy, r.mouth_error, r.mouth_deviation,
-               r.gap_corr);
+               r.gap_corr, r.scatter);
     return s;
 }
 

@@ -310,12 +310,14 @@ static tg_status check(trainer *t) {
         return s;
     t->result->mouth_error = f.mouth_error;
     t->result->mouth_deviation = f.mouth_deviation;
+    t->result->scatter = f.scatter;
     t->result->gap_corr = t->place.score = f.gap_corr;
     char path[1100], line[200];
     snprintf(path, sizeof path, "%s/motion_check.csv", t->o->state);
-    snprintf(line, sizeof line, "%lld,%.1f,%.5f,%.5f,%.4f", (long long)t->place.step,
-             t->place.time_s, f.mouth_error, f.mouth_deviation, f.gap_corr);
-    return tg_log_line(t->ctx, path, "step,time_s,mouth_error,mouth_deviation,gap_corr", line);
+    snprintf(line, sizeof line, "%lld,%.1f,%.5f,%.5f,%.4f,%.5f", (long long)t->place.step,
+             t->place.time_s, f.mouth_error, f.mouth_deviation, f.gap_corr, f.scatter);
+    return tg_log_line(t->ctx, path, "step,time_s,mouth_error,mouth_deviation,gap_corr,scatter",
+                       line);
 }
 
 static tg_status save(trainer *t) {

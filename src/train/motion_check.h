@@ -7,6 +7,8 @@
 typedef struct {
     double mouth_error, mouth_deviation; /* RMS over points 48-67 and the frames looked at */
     double gap_corr; /* of the distance of points 62 and 66 from the clip's first frame on */
+    double scatter;  /* RMS of samples at temperature 1 about the prediction at 0: as large as
+                        mouth_error where samples differ as truth does from what can be heard */
 } tg_motion_figures;
 
 /* Predicts up to `clips` clips at temperature 0 (postnet NULL = raw) and compares. */

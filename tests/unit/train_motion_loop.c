@@ -150,6 +150,7 @@ static void resumed_motion_ends_at_the_same_weights(void **state) {
     same_file(a.sync, b.sync);
     same_file(a.voice, b.voice);
     assert_true(a.gap_corr == b.gap_corr);
+    assert_true(a.scatter > 0 && a.scatter == b.scatter);
     assert_true(a.sync_accuracy >= 0.5);
 }
 
