@@ -69,7 +69,7 @@ static const cli_command commands[] = {
      "speech   --corpus DIR [--heldout DIR] --work DIR            the speech encoder\n"
      "motion   --corpus DIR --voice FILE --work DIR -o VOICE      sync expert and many-speaker "
      "motion model\n"
-     "         --hours 40 --actor DIR instead of --corpus: both learn from speech that is made "
+     "         or --hours 40 --actor DIR instead of --corpus: both learn from speech that is made "
      "while "
      "they\n"
      "         do, every second heard once; the schedule ends with the hours, --time stops it for "
