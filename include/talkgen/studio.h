@@ -113,7 +113,8 @@ typedef struct {
 bool tg_studio_has_festival(const char **missing);
 
 /* Takes first, first + 1, ... without end, made by processes of their own. A take is a function of
- * (seed, heldout, festival, its number), whatever the number of processes. Missing actor files TG_EINPUT. */
+ * (seed, heldout, festival, its number), whatever the number of processes. Missing actor files
+ * TG_EINPUT. */
 typedef struct tg_studio_takes tg_studio_takes;
 tg_status tg_studio_takes_open(tg_context *ctx, const tg_studio_takes_options *options,
                                tg_studio_takes **out);

@@ -32,7 +32,7 @@ typedef struct cli_args {
     /* studio */
     const char *actor, *character, *speaker, *viseme;
     double seconds, hours; /* hours -1 = not given */
-    int frames; /* a number, or with frames_part a range; end 0 = to the end */
+    int frames;            /* a number, or with frames_part a range; end 0 = to the end */
     bool frames_part;
     int64_t frames_first, frames_end;
     bool logits, frames25;      /* features */

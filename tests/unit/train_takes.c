@@ -34,7 +34,7 @@ static const char *at(const char *name) {
 typedef struct {
     double seconds; /* of a take */
     uint64_t fail_at;
-    bool stuck; /* makes nothing and waits */
+    bool stuck;                         /* makes nothing and waits */
     _Atomic uint64_t first[2], made[2]; /* in order, held out: of the last stream */
     _Atomic int open;
 } factory;
