@@ -11,7 +11,7 @@ grep -q '150 frames (135 to train on, 15 held out), 32 x 32, 6.0 s' out.txt || t
 cp -r person broken
 rm broken/gt_imgs/3.png broken/gt_imgs/4.png broken/landmarks.npy
 echo nothing >broken/parsing/7.png
-expect 4 'things are wrong' "$talkgen" train all --data broken -o broken.ckpt --progress never
+expect 4 'things are wrong' "$talkgen" train all --data broken --voice "$models/voice.safetensors" -o broken.ckpt --progress never
 grep -q '^ 1\. ' out.txt && grep -q '^ 3\. ' out.txt || tell "no numbered list: $(cat out.txt)"
 grep -q 'gt_imgs: pictures are missing: gt_imgs/3.jpg, gt_imgs/4.jpg' out.txt || tell "missing pictures: $(cat out.txt)"
 grep -q 'parsing/7.png' out.txt || tell "unreadable picture: $(cat out.txt)"
