@@ -171,7 +171,8 @@ static int by_id(const void *a, const void *b) {
 }
 
 static void check_ids(look_through *l) {
-    qsort(l->frame, (size_t)l->frames, sizeof *l->frame, by_id);
+    if (l->frames > 1) /* none: there is no list either */
+        qsort(l->frame, (size_t)l->frames, sizeof *l->frame, by_id);
     for (int64_t i = 1; i < l->frames; i++) {
         const listed_frame *a = &l->frame[i - 1], *b = &l->frame[i];
         if (a->id != b->id)
