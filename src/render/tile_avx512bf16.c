@@ -1,12 +1,12 @@
 /* The renderer's kernels for AVX-512 with BF16: dense layers multiply pairs of bf16 and add in
  * float32; everything else is float32. */
 #include "simd_avx512.h"
+#include "tile_pairs.h"
 #include "tile_simd.h"
 
-/* Pairs of inputs, each block [in/2][8][2] (the last one [in/2][out % 8][2]); an odd last input is
- * paired with zero. */
+/* An odd last input is paired with zero. */
 static size_t bf16_bytes(int in, int out) {
-    return (size_t)((in + 1) / 2) * (size_t)out * 2 * sizeof(uint16_t);
+    return (size_t)pairs_of(in) * (size_t)out * 2 * sizeof(uint16_t);
 }
 
 static void bf16_pack(int in, int out, const float *weight, int64_t ld, void *packed) {
@@ -22,8 +22,6 @@ static void bf16_pack(int in, int out, const float *weight, int64_t ld, void *pa
         }
     }
 }
-
-enum { MAX_PAIRS = 320 };
 
 /* lane s of the result: (a[s], b[s]) as two bf16 */
 INLINE __m512i pair(vf a, vf b) {
@@ -67,7 +65,7 @@ INLINE void bf16_block(const uint32_t *weight, int width, int pairs, const __m51
 static void bf16_layer(const tg_layer *layer, const float *in, int in_stride, const float *bias,
                        const float *rows, tg_act act, float *out) {
     __m512i x[2 * MAX_PAIRS];
-    const int pairs = (layer->in + 1) / 2;
+    const int pairs = pairs_of(layer->in);
     for (int i = 0; i < pairs; i++) {
         const float *a = in + (size_t)(2 * i) * (size_t)in_stride, *b = a + in_stride;
         const bool both = 2 * i + 1 < layer->in;
@@ -75,30 +73,10 @@ static void bf16_layer(const tg_layer *layer, const float *in, int in_stride, co
             x[2 * i + v] = pair(v_load(a + v * VL), both ? v_load(b + v * VL) : v_set(0.0f));
         }
     }
-    const uint32_t *weight = layer->weight;
-    for (int block = 0; block < layer->out; block += TG_LAYER_BLOCK) {
-        const int left = layer->out - block;
-        const int width = left < TG_LAYER_BLOCK ? left : TG_LAYER_BLOCK;
-        for (int o = 0; o < width;) {
-            const float *b = bias != NULL ? bias + block + o : NULL;
-            const float *r = rows != NULL ? rows + (block + o) * TG_TILE : NULL;
-            float *to = out + (block + o) * TG_TILE;
-            if (width == 8) {
-                bf16_block(weight, 8, pairs, x, b, r, act, to, 8);
-                o += 8;
-            } else if (width - o >= 4) {
-                bf16_block(weight + o, width, pairs, x, b, r, act, to, 4);
-                o += 4;
-            } else if (width - o >= 2) {
-                bf16_block(weight + o, width, pairs, x, b, r, act, to, 2);
-                o += 2;
-            } else {
-                bf16_block(weight + o, width, pairs, x, b, r, act, to, 1);
-                o += 1;
-            }
-        }
-        weight += (size_t)pairs * (size_t)width;
-    }
+#define BF16(weight, width, at, outputs)                                                           \
+    bf16_block(weight, width, pairs, x, bias ? bias + (at) : NULL,                                 \
+               rows ? rows + (at)*TG_TILE : NULL, act, out + (at)*TG_TILE, outputs)
+    EACH_BLOCK_OF_PAIRS(layer, BF16);
 }
 
 const tg_tile_kernels tg_tile_avx512bf16 = {

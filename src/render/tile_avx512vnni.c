@@ -5,16 +5,13 @@
  * and so have the weights of an output. By Cauchy and Schwarz no sum passes FULL^2 < 2^31. Of 64
  * inputs of one size each is off by 7e-5 of itself in the mean (bfloat16: 1.7e-3). */
 #include "simd_avx512.h"
+#include "tile_pairs.h"
 #include "tile_simd.h"
 
-enum { FULL = 32700, MAX_PAIRS = 320 };
+enum { FULL = 32700 };
 
-static int pairs_of(int in) {
-    return (in + 1) / 2;
-}
-
-/* Pairs of inputs as those of bf16, each block [in/2][8][2] (the last one [in/2][out % 8][2]), an
- * odd last input paired with zero; then what an integer of each output is worth, float [out]. */
+/* The pairs, an odd last input with zero, then what an integer of each output is worth, float
+ * [out]. */
 static size_t int16_bytes(int in, int out) {
     return (size_t)pairs_of(in) * (size_t)out * 2 * sizeof(int16_t) + (size_t)out * sizeof(float);
 }
@@ -135,32 +132,12 @@ static void int16_layer(const tg_layer *layer, const float *in, int in_stride, c
                                 both ? v_mul(v_load(b + v * VL), scale[v]) : v_set(0.0f));
         }
     }
-    const uint32_t *weight = layer->weight;
-    const float *worth = (const float *)(weight + (size_t)pairs * (size_t)layer->out);
-    for (int block = 0; block < layer->out; block += TG_LAYER_BLOCK) {
-        const int left = layer->out - block;
-        const int width = left < TG_LAYER_BLOCK ? left : TG_LAYER_BLOCK;
-        for (int o = 0; o < width;) {
-            const float *b = bias != NULL ? bias + block + o : NULL;
-            const float *r = rows != NULL ? rows + (block + o) * TG_TILE : NULL;
-            const float *unit = worth + block + o;
-            float *to = out + (block + o) * TG_TILE;
-            if (width == 8) {
-                int16_block(weight, 8, pairs, x, lanes, unit, b, r, act, to, 8);
-                o += 8;
-            } else if (width - o >= 4) {
-                int16_block(weight + o, width, pairs, x, lanes, unit, b, r, act, to, 4);
-                o += 4;
-            } else if (width - o >= 2) {
-                int16_block(weight + o, width, pairs, x, lanes, unit, b, r, act, to, 2);
-                o += 2;
-            } else {
-                int16_block(weight + o, width, pairs, x, lanes, unit, b, r, act, to, 1);
-                o += 1;
-            }
-        }
-        weight += (size_t)pairs * (size_t)width;
-    }
+    const float *worth =
+        (const float *)((const uint32_t *)layer->weight + (size_t)pairs * (size_t)layer->out);
+#define INT16(weight, width, at, outputs)                                                          \
+    int16_block(weight, width, pairs, x, lanes, worth + (at), bias ? bias + (at) : NULL,           \
+                rows ? rows + (at)*TG_TILE : NULL, act, out + (at)*TG_TILE, outputs)
+    EACH_BLOCK_OF_PAIRS(layer, INT16);
 }
 
 const tg_tile_kernels tg_tile_avx512vnni = {
