@@ -377,6 +377,11 @@ const char *tg_io_licences(void);
 /* ---- files ------------------------------------------------------------------------------- */
 
 tg_status tg_file_read(tg_context *ctx, const char *path, size_t limit, char **out, size_t *bytes);
+
+/* Landmarks of a frame, 68 lines "x y" in pixels (RAD-NeRF's ori_imgs/N.lms). TG_EINPUT for
+ * anything else, other errors as tg_file_read; out is undefined then. */
+enum { TG_LMS_POINTS = 68 };
+tg_status tg_lms_read(tg_context *ctx, const char *path, double out[TG_LMS_POINTS][2]);
 tg_status tg_file_write(tg_context *ctx, const char *path, const void *data, size_t bytes);
 /* The same, on the disk before the file gets its name. */
 tg_status tg_file_write_synced(tg_context *ctx, const char *path, const void *data, size_t bytes);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_ROOM = 2048, LANDMARKS = 68, FIRST_EYE = 36, EYE = 6, LIMIT = 1 << 20 };
+enum { PATH_ROOM = 2048, FIRST_EYE = 36, EYE = 6, LIMIT = 1 << 20 };
 
 static tg_status read_background(tg_context *ctx, const char *directory, tg_recording *r) {
     char path[PATH_ROOM];
@@ -74,25 +74,6 @@ static double polygon_area(const double (*p)[2], int n) {
     return fabs(sum) / 2;
 }
 
-/* 68 lines "x y"; false when the file is not there or something else. */
-static bool read_landmarks(tg_context *ctx, const char *path, double (*p)[2]) {
-    char *text = NULL;
-    size_t bytes = 0;
-    if (!tg_file_exists(path) || tg_file_read(ctx, path, LIMIT, &text, &bytes) != TG_OK)
-        return false;
-    char *at = text;
-    bool good = true;
-    for (int i = 0; good && i < 2 * LANDMARKS; i++) {
-        char *end;
-        p[i / 2][i % 2] = strtod(at, &end);
-        good = end != at && fabs(p[i / 2][i % 2]) < 1e6; /* pixels, or their area overflows */
-        at = end;
-    }
-    good = good && at[strspn(at, " \t\r\n")] == '\0'; /* not x, y and z */
-    tg_free(text);
-    return good;
-}
-
 static tg_status read_eyes(tg_context *ctx, const char *directory, tg_recording *r) {
     double pixels = (double)r->background.width * r->background.height;
     float *area = tg_alloc((size_t)r->frames * sizeof *area);
@@ -100,11 +81,13 @@ static tg_status read_eyes(tg_context *ctx, const char *directory, tg_recording 
         return tg_fail(ctx, TG_ENOMEM, "%s: out of memory", directory);
     for (int64_t i = 0; i < r->frames; i++) {
         char path[PATH_ROOM];
-        double p[LANDMARKS][2];
+        double p[TG_LMS_POINTS][2];
         snprintf(path, sizeof path, "%s/ori_imgs/%lld.lms", directory, (long long)r->image_id[i]);
-        if (r->image_id[i] < 0 || !read_landmarks(ctx, path, p)) {
+        tg_status s =
+            r->image_id[i] < 0 || !tg_file_exists(path) ? TG_EINPUT : tg_lms_read(ctx, path, p);
+        if (s != TG_OK) {
             tg_free(area);
-            return TG_OK;
+            return s == TG_ENOMEM ? s : TG_OK; /* a recording without eye areas */
         }
         double sum = polygon_area((const double(*)[2])p + FIRST_EYE, EYE) +
                      polygon_area((const double(*)[2])p + FIRST_EYE + EYE, EYE);

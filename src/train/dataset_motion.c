@@ -3,13 +3,12 @@
 
 #include "talkgen/systems.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { POINTS = TG_COND_DIM / 3, MAX_ROWS = 1 << 22, PATH_SIZE = 1200, LMS_BYTES = 1 << 16 };
+enum { POINTS = TG_COND_DIM / 3, MAX_ROWS = 1 << 22, PATH_SIZE = 1200 };
 
 static tg_status no_memory(tg_context *ctx, const char *path) {
     return tg_fail(ctx, TG_ENOMEM, "%s: not enough memory for its landmarks", path);
@@ -46,35 +45,6 @@ static tg_status read_npy(tg_context *ctx, const char *path, dataset_motion *out
 }
 
 /* ---- .lms ------------------------------------------------------------------------------------ */
-
-/* 68 lines "x y". */
-static tg_status read_lms(tg_context *ctx, const char *path, float out[POINTS * 2]) {
-    char *text = NULL;
-    size_t bytes;
-    tg_status status = tg_file_read(ctx, path, LMS_BYTES, &text, &bytes);
-    if (status != TG_OK)
-        return status;
-    int n = 0;
-    bool good = true;
-    for (char *p = text, *end; good; p = end) {
-        while (isspace((unsigned char)*p) || *p == ',')
-            p++;
-        if (!*p)
-            break;
-        double x = strtod(p, &end);
-        good = end != p && fabs(x) < 1e5 && n < 2 * POINTS;
-        if (good)
-            out[n++] = (float)x;
-    }
-    good = good && n == 2 * POINTS && strlen(text) == bytes;
-    tg_free(text);
-    if (!good)
-        return tg_fail(ctx, TG_EINPUT,
-                       "%s: these are no 68 landmarks\n  expected: 68 lines \"x y\" in pixels\n"
-                       "  try: detecting the landmarks of this frame again",
-                       path);
-    return TG_OK;
-}
 
 /* Cameras and pixels of all frames; the members are owned here. */
 typedef struct {
@@ -115,7 +85,10 @@ static tg_status read_part(tg_context *ctx, const char *directory, const tg_tran
             t->without++;
             continue;
         }
-        status = read_lms(ctx, path, t->pixels + row * 2 * POINTS);
+        double points[TG_LMS_POINTS][2];
+        status = tg_lms_read(ctx, path, points);
+        for (int i = 0; status == TG_OK && i < 2 * POINTS; i++)
+            t->pixels[row * 2 * POINTS + i] = (float)points[i / 2][i % 2];
         memcpy(t->c2w + 16 * row, part->c2w + 16 * f, 16 * sizeof(float));
         t->seen[row] = true;
     }
