@@ -74,7 +74,7 @@ struct full_head {
     }
     TG_METHOD void begin(const float d[3]) {
         float sh[16];
-        harmonics(d, sh);
+        tg_sh_terms(d, sh);
         for (int i = 0; i < 16; i++) {
             direction[i * TG_CUDA_WARP] = sh[i];
         }

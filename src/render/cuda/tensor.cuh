@@ -209,7 +209,7 @@ template <int H, bool SHARED> struct tensor_head {
     /* The ray of this lane's next samples. */
     TG_METHOD void begin(const float d[3]) {
         float y[16];
-        harmonics(d, y);
+        tg_sh_terms(d, y);
         for (int i = 0; i < 8; i++) {
             sh[lane_index() * SH_WORDS + i] = pack_half(y[2 * i], y[2 * i + 1]);
         }
