@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "tiny_encoder.h"
+
 #include "talkgen/speech.h"
 #include "talkgen/systems.h"
 #include "talkgen/train.h"
@@ -49,16 +51,7 @@ static void write_recording(tg_context *ctx, const char *audio, const char *land
 }
 
 static void write_encoder(tg_context *ctx) {
-    tg_hubert_config config = tg_hubert_small();
-    for (int i = 0; i < config.convs; i++)
-        config.conv_dim[i] = 12;
-    config.hidden_size = 16;
-    config.intermediate_size = 16;
-    config.heads = config.pos_groups = 2;
-    config.layers = 1;
-    tg_hubert *hubert;
-    assert_int_equal(tg_hubert_create(ctx, &config, &hubert), TG_OK);
-    tg_hubert_init(hubert, 3);
+    tg_hubert *hubert = tiny_encoder(ctx);
     assert_int_equal(tg_voice_write(ctx, at("encoder"), hubert, NULL), TG_OK);
     tg_hubert_destroy(&hubert);
 }

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "tiny_encoder.h"
+
 #include "talkgen/speech.h"
 #include "talkgen/systems.h"
 #include "train/motion_feed.h"
@@ -242,20 +244,6 @@ static void test_a_reopened_feed_goes_on(void **state) {
         tg_speech_feed_close(&feed);
     }
     tg_context_destroy(&ctx);
-}
-
-static tg_hubert *tiny_encoder(tg_context *ctx) {
-    tg_hubert_config config = tg_hubert_small();
-    for (int i = 0; i < config.convs; i++)
-        config.conv_dim[i] = 12;
-    config.hidden_size = 16;
-    config.intermediate_size = 16;
-    config.heads = config.pos_groups = 2;
-    config.layers = 1;
-    tg_hubert *hubert;
-    assert_int_equal(tg_hubert_create(ctx, &config, &hubert), TG_OK);
-    tg_hubert_init(hubert, 3);
-    return hubert;
 }
 
 /* Crops of one block do not overlap; the block and the batch are a function of the step. */
