@@ -60,7 +60,7 @@ fi
 
 # ---- one shard
 short_clips 12
-ffmpeg -nostdin -loglevel error -y -i "$speech" -t 8 long.wav
+ffmpeg -nostdin -loglevel error -y -stream_loop 1 -i "$speech" -t 24 long.wav
 echo '{"id": "long", "audio": "long.wav"}' >>jobs.jsonl
 small="--size 32x32 --progress never"
 # shellcheck disable=SC2086

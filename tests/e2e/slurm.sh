@@ -92,7 +92,7 @@ touch "$cluster/up"
 
 # ---- one shard, seven shards
 short_clips 12
-ffmpeg -nostdin -loglevel error -y -i "$speech" -t 8 long.wav
+ffmpeg -nostdin -loglevel error -y -stream_loop 1 -i "$speech" -t 24 long.wav
 echo '{"id": "long", "audio": "long.wav"}' >>jobs.jsonl
 small="--size 32x32"
 # shellcheck disable=SC2086
