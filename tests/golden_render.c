@@ -53,16 +53,16 @@ static tg_status grid_encoder(golden_case *c) {
                 tg_grid_encode(&grid, table, x, n, out);
                 golden_compare(c, name, out, n * levels * 2);
                 /* the kernels of all levels */
-                tg_tile_grid tile;
-                if (!tg_tile_grid_create(&tile, &grid)) {
-                    return TG_ENOMEM;
-                }
-                tg_tile_grid_fill(&tile, table);
                 for (int level = 0; level < TG_CPU_LEVELS; level++) {
                     if (!tg_cpu_has((tg_cpu_level)level)) {
                         continue;
                     }
                     const tg_tile_kernels *k = tg_tile_kernels_for((tg_cpu_level)level, true);
+                    tg_tile_grid tile;
+                    if (!tg_tile_grid_create(&tile, k, &grid)) {
+                        return TG_ENOMEM;
+                    }
+                    tg_tile_grid_fill(&tile, k, table);
                     for (int64_t i = 0; i < n; i += TG_TILE) {
                         float u[3 * TG_TILE], rows[2 * TG_GRID_MAX_LEVELS * TG_TILE];
                         const int count = (int)(n - i < TG_TILE ? n - i : TG_TILE);
@@ -78,9 +78,9 @@ static tg_status grid_encoder(golden_case *c) {
                             }
                         }
                     }
+                    tg_free(tile.table);
                     golden_compare(c, name, out, n * levels * 2);
                 }
-                tg_free(tile.table);
             }
         }
         tg_free(x);

@@ -25,7 +25,7 @@ extern "C" {
 
 /* Grows by one whenever the same audio, models, parameters and CPU level give other frames than
  * before; batches then render again what older versions made. */
-#define TG_FRAMES_VERSION 2
+#define TG_FRAMES_VERSION 3
 
 /* ---- identity -------------------------------------------------------------------- */
 

@@ -40,8 +40,8 @@ tg_status tg_head_create(tg_context *ctx, const tg_nerf *nerf, bool full_precisi
     tg_status status = TG_OK;
     if (head->fused == NULL || head->ambient_bias == NULL || head->color_bias == NULL ||
         (config->eye_dim > 0 && head->sigma_bias == NULL) ||
-        !tg_tile_grid_create(&head->position, &nerf->position_grid) ||
-        !tg_tile_grid_create(&head->ambient, &nerf->ambient_grid)) {
+        !tg_tile_grid_create(&head->position, head->kernels, &nerf->position_grid) ||
+        !tg_tile_grid_create(&head->ambient, head->kernels, &nerf->ambient_grid)) {
         status = tg_fail(ctx, TG_ENOMEM, "not enough memory for the head's tables");
     }
     if (status == TG_OK) {
@@ -89,8 +89,8 @@ static void fill_net(const tg_tile_kernels *k, tg_layer *net, tg_tensor *const *
 void tg_head_update(tg_head *head) {
     const tg_nerf *nerf = head->nerf;
     const tg_nerf_config *config = &nerf->config;
-    tg_tile_grid_fill(&head->position, nerf->position_embeddings->data);
-    tg_tile_grid_fill(&head->ambient, nerf->ambient_embeddings->data);
+    tg_tile_grid_fill(&head->position, head->kernels, nerf->position_embeddings->data);
+    tg_tile_grid_fill(&head->ambient, head->kernels, nerf->ambient_embeddings->data);
     fill_net(head->exact, head->ambient_net, nerf->ambient_net, 0, config->num_layers_ambient);
     fill_net(head->kernels, head->sigma_net, nerf->sigma_net, 0, config->num_layers_sigma);
     fill_net(head->kernels, head->color_net, nerf->color_net, 1, config->num_layers_color);

@@ -1,6 +1,7 @@
 /* Choice of kernels, and the memory that they work on. */
 #include "tile.h"
 
+#include <math.h>
 #include <string.h>
 
 const tg_tile_kernels *tg_tile_kernels_for(tg_cpu_level level, bool full_precision) {
@@ -27,22 +28,40 @@ const tg_tile_kernels *tg_tile_kernels_for(tg_cpu_level level, bool full_precisi
     return &tg_tile_portable;
 }
 
-bool tg_tile_grid_create(tg_tile_grid *out, const tg_grid *grid) {
+bool tg_tile_grid_create(tg_tile_grid *out, const tg_tile_kernels *kernels, const tg_grid *grid) {
     out->grid = *grid;
     const size_t rows = (size_t)grid->offset[grid->levels] + (size_t)grid->levels;
-    out->table = tg_alloc(rows * TG_GRID_FEATURES * sizeof(float));
+    out->table = tg_alloc(rows * kernels->grid_row);
     return out->table != NULL;
 }
 
-void tg_tile_grid_fill(tg_tile_grid *out, const float *table) {
+void tg_tile_grid_fill(tg_tile_grid *out, const tg_tile_kernels *kernels, const float *table) {
     const tg_grid *grid = &out->grid;
     for (int l = 0; l < grid->levels; l++) {
         const size_t begin = grid->offset[l], rows = grid->offset[l + 1] - begin;
-        float *to = out->table + (begin + (size_t)l) * TG_GRID_FEATURES;
-        const float *from = table + begin * TG_GRID_FEATURES;
-        memcpy(to, from, rows * TG_GRID_FEATURES * sizeof(float));
-        memcpy(to + rows * TG_GRID_FEATURES, from, TG_GRID_FEATURES * sizeof(float));
+        char *to = (char *)out->table + (begin + (size_t)l) * kernels->grid_row;
+        out->unit[l] = kernels->grid_pack(table + begin * TG_GRID_FEATURES, rows, to);
+        memcpy(to + rows * kernels->grid_row, to, kernels->grid_row);
     }
+}
+
+float tg_grid_pack_f32(const float *rows, size_t n, void *packed) {
+    memcpy(packed, rows, n * TG_GRID_FEATURES * sizeof(float));
+    return 1.0f;
+}
+
+float tg_grid_pack_int16(const float *rows, size_t n, void *packed) {
+    int16_t *to = packed;
+    float most = 0.0f;
+    for (size_t i = 0; i < n * TG_GRID_FEATURES; i++) {
+        most = fmaxf(most, fabsf(rows[i]));
+    }
+    const float factor = most > 1e-30f ? INT16_MAX / most : 0.0f;
+    for (size_t i = 0; i < n * TG_GRID_FEATURES; i++) {
+        to[i] = (int16_t)lrintf(rows[i] * factor);
+    }
+    /* the kernel reads an integer from the upper half of 32 bits */
+    return most / ((float)INT16_MAX * 65536.0f);
 }
 
 bool tg_layer_create(tg_layer *layer, const tg_tile_kernels *kernels, int in, int out) {

@@ -17,12 +17,13 @@ typedef struct {
     void *weight; /* float32, or pairs of bf16 or integers */
 } tg_layer;
 
-/* A grid table copied for the kernels: level l starts at row offset[l] + l, because each level has
- * one more row, a copy of its first: the two corners along x then always lie side by side (hashed
- * levels excepted). */
+/* A grid table packed by the kernel table that reads it: level l starts at row offset[l] + l,
+ * because each level has one more row, a copy of its first: the two corners along x then always lie
+ * side by side (hashed levels excepted). */
 typedef struct {
     tg_grid grid;
-    float *table;
+    void *table;                    /* rows of 2 float32, or of 2 integers of 16 bits */
+    float unit[TG_GRID_MAX_LEVELS]; /* what the kernel multiplies a level's numbers by */
 } tg_tile_grid;
 
 typedef struct {
@@ -36,6 +37,10 @@ typedef struct {
      * out may be `rows`, not `in`. */
     void (*layer)(const tg_layer *layer, const float *in, int in_stride, const float *bias,
                   const float *rows, tg_act act, float *out);
+    size_t grid_row; /* bytes of a row of a grid's table */
+    /* One level, rows [n][2] -> packed [n] rows of grid_row bytes; returns the unit of the level.
+     */
+    float (*grid_pack)(const float *rows, size_t n, void *packed);
     /* u [dims] rows of 32 in [0,1] -> out [levels*2] rows of 32; lanes outside give zeros. */
     void (*grid)(const tg_tile_grid *grid, const float *u, float *out);
     /* d [3] rows -> out [16] rows, both of `stride` floats of which 32 are used */
@@ -59,9 +64,10 @@ extern const tg_tile_kernels tg_tile_avx2, tg_tile_avx512, tg_tile_avx512vnni, t
 extern const tg_tile_kernels tg_tile_neon;
 #endif
 
-/* Copies a table [rows,2] into the layout above; false = no memory. Free with tg_free(table). */
-bool tg_tile_grid_create(tg_tile_grid *out, const tg_grid *grid);
-void tg_tile_grid_fill(tg_tile_grid *grid, const float *table);
+/* Memory for a table in the layout above; false = none. Free with tg_free(table). */
+bool tg_tile_grid_create(tg_tile_grid *out, const tg_tile_kernels *kernels, const tg_grid *grid);
+/* Packs a table [rows,2]. */
+void tg_tile_grid_fill(tg_tile_grid *grid, const tg_tile_kernels *kernels, const float *table);
 /* Packs weight [out][ld], its first `in` columns. false = no memory. */
 bool tg_layer_create(tg_layer *layer, const tg_tile_kernels *kernels, int in, int out);
 void tg_layer_destroy(tg_layer *layer);
@@ -72,5 +78,8 @@ void tg_layer_fill(tg_layer *layer, const tg_tile_kernels *kernels, const float 
 void tg_tile_compress(const float *in, int rows, uint32_t mask, float *out, int out_stride, int at);
 size_t tg_layer_bytes_f32(int in, int out);
 void tg_layer_pack_f32(int in, int out, const float *weight, int64_t ld, void *packed);
+float tg_grid_pack_f32(const float *rows, size_t n, void *packed);
+/* Each number as a part of the level's largest: off by at most 2^-16 of that. */
+float tg_grid_pack_int16(const float *rows, size_t n, void *packed);
 
 #endif

@@ -1,6 +1,7 @@
 /* The renderer's kernels for AVX-512 with BF16: dense layers multiply pairs of bf16 and add in
  * float32; everything else is float32. */
 #include "simd_avx512.h"
+#define TILE_INT16_TABLES
 #include "tile_pairs.h"
 #include "tile_simd.h"
 
@@ -84,6 +85,8 @@ const tg_tile_kernels tg_tile_avx512bf16 = {
     .layer_bytes = bf16_bytes,
     .layer_pack = bf16_pack,
     .layer = bf16_layer,
+    .grid_row = TG_GRID_FEATURES * sizeof(int16_t),
+    .grid_pack = tg_grid_pack_int16,
     .grid = tile_grid,
     .sh = tile_sh,
     .exp = tile_exp,

@@ -5,6 +5,7 @@
  * and so have the weights of an output. By Cauchy and Schwarz no sum passes FULL^2 < 2^31. Of 64
  * inputs of one size each is off by 7e-5 of itself in the mean (bfloat16: 1.7e-3). */
 #include "simd_avx512.h"
+#define TILE_INT16_TABLES
 #include "tile_pairs.h"
 #include "tile_simd.h"
 
@@ -146,6 +147,8 @@ const tg_tile_kernels tg_tile_avx512vnni = {
     .layer_bytes = int16_bytes,
     .layer_pack = int16_pack,
     .layer = int16_layer,
+    .grid_row = TG_GRID_FEATURES * sizeof(int16_t),
+    .grid_pack = tg_grid_pack_int16,
     .grid = tile_grid,
     .sh = tile_sh,
     .exp = tile_exp,

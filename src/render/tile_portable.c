@@ -81,7 +81,7 @@ static void grid_lane(const tg_tile_grid *tile, const float u[3], float *out) {
             f[d] = p - cell;
             f[d] = grid->smoothstep ? f[d] * f[d] * (3.0f - 2.0f * f[d]) : f[d];
         }
-        const float *level = tile->table + ((size_t)grid->offset[l] + (size_t)l) * 2;
+        const float *level = (const float *)tile->table + ((size_t)grid->offset[l] + (size_t)l) * 2;
         float sum[2] = {0, 0};
         /* an ignored last axis has two equal halves: its weights add up to one */
         const int dims =
@@ -156,6 +156,8 @@ const tg_tile_kernels tg_tile_portable = {
     .layer_bytes = tg_layer_bytes_f32,
     .layer_pack = tg_layer_pack_f32,
     .layer = layer,
+    .grid_row = TG_GRID_FEATURES * sizeof(float),
+    .grid_pack = tg_grid_pack_f32,
     .grid = grid,
     .sh = sh,
     .exp = exp_all,

@@ -122,6 +122,44 @@ static __attribute__((unused)) void tile_layer(const tg_layer *layer, const floa
 
 /* ---- grid lookup ---- */
 
+/* A table's numbers as floats: out[k] = table[2 * rows[lane] + k], in the level's unit. */
+#ifdef TILE_INT16_TABLES
+typedef int16_t number;
+
+INLINE void load_quads(const number *table, vi rows, vf out[4]) {
+    v_load_quads16(table, rows, out);
+}
+INLINE void load_rows(const number *table, vi rows, vf out[2]) {
+    v_load_pairs16(table, rows, out);
+}
+INLINE vf in_unit(vf x, float unit) {
+    return v_mul(x, v_set(unit));
+}
+#else
+typedef float number;
+
+INLINE void load_quads(const number *table, vi rows, vf out[4]) {
+    uint32_t row[VL];
+    i_store(row, rows);
+    v_load_quads(table, row, out);
+}
+INLINE void load_rows(const number *table, vi rows, vf out[2]) {
+    uint32_t row[VL];
+    float value[2][VL];
+    i_store(row, rows);
+    for (int s = 0; s < VL; s++) {
+        value[0][s] = table[2 * (size_t)row[s]];
+        value[1][s] = table[2 * (size_t)row[s] + 1];
+    }
+    out[0] = v_load(value[0]);
+    out[1] = v_load(value[1]);
+}
+INLINE vf in_unit(vf x, float unit) {
+    (void)unit; /* 1 */
+    return x;
+}
+#endif
+
 typedef struct {
     vi row;  /* index without the corner's share */
     vf f[3]; /* interpolation weights */
@@ -133,16 +171,14 @@ INLINE vf lerp(vf a, vf b, vf f) {
 
 /* Both features at one corner along y and z, interpolated along x: the two rows lie side by side.
  */
-INLINE void lookup_pair(const float *table, vi row, uint32_t mask, vf fx, vf out[2]) {
-    uint32_t rows[VL];
+INLINE void lookup_pair(const number *table, vi row, uint32_t mask, vf fx, vf out[2]) {
     vf quad[4];
-    i_store(rows, i_and(row, i_set(mask)));
-    v_load_quads(table, rows, quad);
+    load_quads(table, i_and(row, i_set(mask)), quad);
     out[0] = lerp(quad[0], quad[2], fx);
     out[1] = lerp(quad[1], quad[3], fx);
 }
 
-INLINE void lookup_dense(const float *table, const uint32_t stride[3], uint32_t mask, vi row,
+INLINE void lookup_dense(const number *table, const uint32_t stride[3], uint32_t mask, vi row,
                          const vf f[3], vf out[2]) {
     vf other[2];
     lookup_pair(table, row, mask, f[0], out);
@@ -163,7 +199,7 @@ INLINE void lookup_dense(const float *table, const uint32_t stride[3], uint32_t 
     out[1] = lerp(out[1], lerp(far[1], other[1], f[1]), f[2]);
 }
 
-INLINE void lookup_hashed(const float *table, int dims, uint32_t mask, const vi base[3],
+INLINE void lookup_hashed(const number *table, int dims, uint32_t mask, const vi base[3],
                           const vf f[3], vf out[2]) {
     out[0] = out[1] = v_set(0.0f);
     for (int corner = 0; corner < 1 << dims; corner++) {
@@ -174,15 +210,10 @@ INLINE void lookup_hashed(const float *table, int dims, uint32_t mask, const vi 
             weight = v_mul(weight, upper ? f[d] : v_sub(v_set(1.0f), f[d]));
             hash = i_xor(hash, i_mul(i_add(base[d], i_set(upper)), i_set(tg_grid_primes[d])));
         }
-        uint32_t rows[VL];
-        float value[2][VL];
-        i_store(rows, i_and(hash, i_set(mask)));
-        for (int s = 0; s < VL; s++) {
-            value[0][s] = table[2 * (size_t)rows[s]];
-            value[1][s] = table[2 * (size_t)rows[s] + 1];
-        }
-        out[0] = v_fma(weight, v_load(value[0]), out[0]);
-        out[1] = v_fma(weight, v_load(value[1]), out[1]);
+        vf value[2];
+        load_rows(table, i_and(hash, i_set(mask)), value);
+        out[0] = v_fma(weight, value[0], out[0]);
+        out[1] = v_fma(weight, value[1], out[1]);
     }
 }
 
@@ -196,7 +227,8 @@ INLINE void grid_lanes(const tg_tile_grid *tile, const float *u, float *out, con
         inside = m_and(inside, v_equal(x, point[d]));
     }
     for (int l = 0; l < grid->levels; l++) {
-        const float *table = tile->table + ((size_t)grid->offset[l] + (size_t)l) * TG_GRID_FEATURES;
+        const number *table =
+            (const number *)tile->table + ((size_t)grid->offset[l] + (size_t)l) * TG_GRID_FEATURES;
         const uint32_t *stride = grid->stride[l];
         vi base[3] = {i_set(0), i_set(0), i_set(0)};
         vf f[3] = {v_set(0.0f), v_set(0.0f), v_set(0.0f)}, value[2];
@@ -217,8 +249,10 @@ INLINE void grid_lanes(const tg_tile_grid *tile, const float *u, float *out, con
             }
             lookup_dense(table, stride, grid->mask[l], row, f, value);
         }
-        v_store(out + (2 * l) * TG_TILE, v_select(inside, value[0], v_set(0.0f)));
-        v_store(out + (2 * l + 1) * TG_TILE, v_select(inside, value[1], v_set(0.0f)));
+        for (int k = 0; k < 2; k++) {
+            const vf x = in_unit(value[k], tile->unit[l]);
+            v_store(out + (2 * l + k) * TG_TILE, v_select(inside, x, v_set(0.0f)));
+        }
     }
 }
 

@@ -26,7 +26,7 @@ tg_status tg_torso_create(tg_context *ctx, const tg_nerf *nerf, bool full_precis
     torso->by_column = tg_alloc((size_t)width * (size_t)torso->first * sizeof(float));
     torso->bias = tg_calloc((size_t)torso->first * sizeof(float));
     bool ok = torso->by_row != NULL && torso->by_column != NULL && torso->bias != NULL &&
-              tg_tile_grid_create(&torso->grid, &nerf->torso_grid) &&
+              tg_tile_grid_create(&torso->grid, k, &nerf->torso_grid) &&
               tg_layer_create(&torso->deform[1], k, deform, deform) &&
               tg_layer_create(&torso->deform[2], k, deform, 2) &&
               tg_layer_create(&torso->canonical[0], k, features, canonical) &&
@@ -69,7 +69,7 @@ void tg_torso_update(tg_torso *torso) {
     const tg_nerf *nerf = torso->nerf;
     const int code = nerf->config.torso_individual_embedding_dim;
     const int features = nerf->config.num_levels * TG_GRID_FEATURES;
-    tg_tile_grid_fill(&torso->grid, nerf->torso_embeddings->data);
+    tg_tile_grid_fill(&torso->grid, torso->kernels, nerf->torso_embeddings->data);
     fill(torso, &torso->canonical[0], nerf->torso_canonical_net[0], 0);
     for (int l = 1; l < 3; l++) {
         fill(torso, &torso->deform[l], nerf->torso_deform_net[l], 0);

@@ -102,12 +102,17 @@ static void grids(const tg_tile_kernels *k) {
         tg_grid_init(&grid, dims, 16, 16, 2048, kind & 4 ? 8 : 12, kind & 2, kind & 1);
         const size_t rows = grid.offset[16];
         float *table = tg_alloc(rows * 2 * sizeof *table);
-        for (size_t i = 0; i < 2 * rows; i++) {
-            table[i] = tg_rng_uniform(&rng, at++) - 0.5f;
+        for (int l = 0; l < 16; l++) { /* levels of different size */
+            const float size = ldexpf(1.0f, -(l % 5));
+            for (size_t i = 2 * grid.offset[l]; i < 2 * grid.offset[l + 1]; i++) {
+                table[i] = (tg_rng_uniform(&rng, at++) - 0.5f) * size;
+            }
         }
-        tg_tile_grid tile;
-        assert_true(tg_tile_grid_create(&tile, &grid));
-        tg_tile_grid_fill(&tile, table);
+        tg_tile_grid tile, plain;
+        assert_true(tg_tile_grid_create(&tile, k, &grid));
+        assert_true(tg_tile_grid_create(&plain, &tg_tile_portable, &grid));
+        tg_tile_grid_fill(&tile, k, table);
+        tg_tile_grid_fill(&plain, &tg_tile_portable, table);
         float *u = guarded_make(&input, 3 * TG_TILE);
         for (int round = 0; round < 40; round++) {
             for (int i = 0; i < 3 * TG_TILE; i++) {
@@ -123,7 +128,7 @@ static void grids(const tg_tile_kernels *k) {
             u[TG_TILE + 5] = INFINITY;
             u[TG_TILE + 6] = -1e30f;
             k->grid(&tile, u, guarded_make(&ours, 32 * TG_TILE));
-            tg_tile_portable.grid(&tile, u, guarded_make(&oracle, 32 * TG_TILE));
+            tg_tile_portable.grid(&plain, u, guarded_make(&oracle, 32 * TG_TILE));
             guarded_check(&ours);
             for (int j = 0; j < 32 * TG_TILE; j++) {
                 /* u * 2047 is rounded once or twice: a part of 1e-4 of a cell, times the slope */
@@ -136,6 +141,7 @@ static void grids(const tg_tile_kernels *k) {
             }
         }
         tg_free(tile.table);
+        tg_free(plain.table);
         tg_free(table);
     }
 }
@@ -232,7 +238,7 @@ static void every_level(void **state) {
     }
 }
 
-static void narrow_layers(tg_cpu_level level, const char *name, float tolerance) {
+static void narrow_kernels(tg_cpu_level level, const char *name, float tolerance) {
     rng = tg_rng_make(8, "", "tiles");
     if (tg_cpu_detect() < level) {
         print_message("skip %s: this processor does not have it\n", name);
@@ -241,19 +247,47 @@ static void narrow_layers(tg_cpu_level level, const char *name, float tolerance)
     const tg_tile_kernels *k = tg_tile_kernels_for(level, false);
     assert_true(k != tg_tile_kernels_for(level, true));
     layers(k, tolerance);
+    grids(k);
 }
 
 /* Products of two bf16 numbers: each operand is off by up to 2^-9, sums of up to 80 such products
  * of random sign (weights scaled by 1/sqrt(in)) by a few times that. */
-static void bf16_layers(void **state) {
+static void bf16_kernels(void **state) {
     (void)state;
-    narrow_layers(TG_CPU_AVX512BF16, "bf16", 0.05f);
+    narrow_kernels(TG_CPU_AVX512BF16, "bf16", 0.05f);
 }
 
 /* Integers: each operand is off by up to 1.5e-5 of the norm of all. */
-static void int16_layers(void **state) {
+static void int16_kernels(void **state) {
     (void)state;
-    narrow_layers(TG_CPU_AVX512VNNI, "int16", 5e-4f);
+    narrow_kernels(TG_CPU_AVX512VNNI, "int16", 5e-4f);
+}
+
+/* A level's largest number takes all of 15 bits, and none is off by more than half a step; a level
+ * of zeros, or of what is next to nothing, is zeros. */
+static void packed_tables(void **state) {
+    (void)state;
+    float rows[64];
+    int16_t packed[64];
+    rng = tg_rng_make(10, "", "tiles");
+    for (int i = 0; i < 64; i++) {
+        rows[i] = noise();
+    }
+    rows[17] = -7.5f;
+    const float step = tg_grid_pack_int16(rows, 32, packed) * 65536.0f;
+    assert_int_equal(packed[17], -INT16_MAX);
+    for (int i = 0; i < 64; i++) {
+        assert_true(fabsf((float)packed[i] * step - rows[i]) <= 0.5001f * step);
+    }
+    for (int kind = 0; kind < 2; kind++) {
+        for (int i = 0; i < 64; i++) {
+            rows[i] = kind == 0 ? 0.0f : 1e-40f;
+        }
+        assert_true(tg_grid_pack_int16(rows, 32, packed) < 1e-30f);
+        for (int i = 0; i < 64; i++) {
+            assert_int_equal(packed[i], 0);
+        }
+    }
 }
 
 /* The tile copy of a grid gives what the plain oracle gives. */
@@ -269,8 +303,8 @@ static void portable_against_oracle(void **state) {
             table[i] = tg_rng_uniform(&rng, at++) - 0.5f;
         }
         tg_tile_grid tile;
-        assert_true(tg_tile_grid_create(&tile, &grid));
-        tg_tile_grid_fill(&tile, table);
+        assert_true(tg_tile_grid_create(&tile, &tg_tile_portable, &grid));
+        tg_tile_grid_fill(&tile, &tg_tile_portable, table);
         float u[3 * TG_TILE], rows_out[32 * TG_TILE], point[3], out[32];
         for (int i = 0; i < 3 * TG_TILE; i++) {
             u[i] = tg_rng_uniform(&rng, at++);
@@ -310,8 +344,8 @@ static void published_layout(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_layout), cmocka_unit_test(portable_against_oracle),
-        cmocka_unit_test(every_level),      cmocka_unit_test(bf16_layers),
-        cmocka_unit_test(int16_layers),
+        cmocka_unit_test(every_level),      cmocka_unit_test(packed_tables),
+        cmocka_unit_test(bf16_kernels),     cmocka_unit_test(int16_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
