@@ -237,6 +237,8 @@ typedef enum {
 
 /* What draws. CUDA is there in builds with -DTALKGEN_CUDA=ON. */
 typedef enum { TG_DEVICE_CPU, TG_DEVICE_CUDA } tg_device;
+/* For people: what the device is, or why it cannot draw. Cut to `size` bytes. */
+void tg_device_describe(tg_device device, char *text, size_t size);
 
 typedef struct {
     tg_device device;

@@ -5,6 +5,7 @@
 
 #include "talkgen/convert.h"
 #include "talkgen/io.h"
+#include "talkgen/render.h"
 #include "talkgen/speech.h"
 #ifdef TALKGEN_STUDIO
 #include "talkgen/studio.h"
@@ -78,6 +79,8 @@ static void tell_machine(tg_context *ctx, tg_json *root) {
     tg_json_set_string(root, "cpu_features", text);
     tg_json_set_string(root, "cpu_level", tg_cpu_level_name(tg_context_cpu(ctx)));
     tg_json_set_string(root, "cpu_level_best", tg_cpu_level_name(tg_cpu_detect()));
+    tg_device_describe(TG_DEVICE_CUDA, text, sizeof text);
+    tg_json_set_string(root, "cuda", text);
     tg_json_set_number(root, "threads", tg_pool_threads(tg_context_pool(ctx)));
     tg_json *o = tg_json_set_object(root, "processors");
     tg_json_set_number(o, "online", (double)sysconf(_SC_NPROCESSORS_ONLN));

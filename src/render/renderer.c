@@ -6,7 +6,20 @@
 #endif
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+
+void tg_device_describe(tg_device device, char *text, size_t size) {
+    if (device == TG_DEVICE_CPU) {
+        tg_cpu_model(text, size);
+        return;
+    }
+#ifdef TALKGEN_CUDA
+    tg_cuda_describe(text, size);
+#else
+    snprintf(text, size, "not in this build");
+#endif
+}
 
 tg_renderer_options tg_renderer_defaults(int width, int height, float focal) {
     return (tg_renderer_options){.width = width,

@@ -20,7 +20,7 @@ doctor() { # CODE OPTIONS...
 
 doctor 0
 for line in 'version +[0-9.]+$' 'commit +[0-9a-f]+' 'build +(GNU|Clang) [0-9.]+' 'system .*kernel Linux .*libc ' \
-    'processor +[^ ]' 'CPU level +(portable|avx)' 'threads +[1-9]' 'processors +online [1-9][0-9]*, usable [1-9]' \
+    'processor +[^ ]' 'CPU level +(portable|avx)' 'cuda +(not in this build|no GPU: .|.*, compute capability [0-9])' 'threads +[1-9]' 'processors +online [1-9][0-9]*, usable [1-9]' \
     'memory +total [1-9][0-9]* MiB, left [1-9]' 'libraries .*libavcodec [0-9.]+,.*libzip [0-9]' \
     'encoders .*libx264 (yes|no),.*aac (yes|no)' 'models +demo.ckpt ~/tools/models/demo.ckpt [1-9][0-9]* MiB talkgen identity, voice' \
     'self check +mp4 written and read again, folder ~/tmp$'; do

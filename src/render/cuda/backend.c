@@ -2,6 +2,7 @@
 #include "backend.h"
 #include "memory.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { LEAST_MAJOR = 8 /* compute capability that the kernels are compiled for */ };
@@ -67,6 +68,24 @@ static tg_status choose_device(tg_context *ctx, tg_cuda *cuda) {
     memcpy(cuda->name, properties.name, sizeof cuda->name - 1);
     cuda->plan.multiprocessors = properties.multiProcessorCount;
     return TG_OK;
+}
+
+void tg_cuda_describe(char *text, size_t size) {
+    struct cudaDeviceProp properties;
+    memset(&properties, 0, sizeof properties);
+    int count = 0;
+    cudaError_t error = cudaGetDeviceCount(&count);
+    if (error == cudaSuccess && count > 0) {
+        error = cudaGetDeviceProperties(&properties, 0);
+    }
+    if (error != cudaSuccess || count < 1) {
+        (void)cudaGetLastError();
+        snprintf(text, size, "no GPU: %s",
+                 error != cudaSuccess ? cudaGetErrorString(error) : "none is there");
+        return;
+    }
+    snprintf(text, size, "%.200s, compute capability %d.%d%s", properties.name, properties.major,
+             properties.minor, properties.major < LEAST_MAJOR ? ", too old" : "");
 }
 
 /* ---- memory ---- */
