@@ -368,7 +368,7 @@ static tg_status create_model(tg_context *ctx, head_training *t, bool *fresh) {
     int hidden = o->hidden > 0 ? o->hidden : 64;
     c.hidden_dim_ambient = c.hidden_dim_sigma = c.hidden_dim_color = c.geo_feat_dim = hidden;
     c.individual_embedding_num = (int)t->dataset->train_frames;
-    c.desired_resolution = NERF_TRAIN_RESOLUTION;
+    c.desired_resolution = tg_nerf_train_resolution(t->dataset);
     char path[1200];
     snprintf(path, sizeof(path), "%s/head.state", o->state);
     *fresh = true;

@@ -174,6 +174,11 @@ static tg_status copy_model(tg_context *ctx, const char *path, tg_st_writer *w,
     return status;
 }
 
+int tg_nerf_train_resolution(const tg_dataset *dataset) {
+    const int side = dataset->width > dataset->height ? dataset->width : dataset->height;
+    return side <= 256 ? 512 : side >= 1024 ? 2048 : 2 * side;
+}
+
 tg_status tg_train_export_nerf(tg_context *ctx, const char *head, const char *torso,
                                tg_st_writer *writer, tg_json *config) {
     tg_nerf_config of_head = tg_nerf_config_defaults(), both;

@@ -349,7 +349,7 @@ static tg_status create_model(tg_context *ctx, torso_training *t) {
     const tg_train_torso_options *o = t->options;
     tg_nerf_config c = tg_nerf_config_defaults();
     c.torso = true;
-    c.desired_resolution = NERF_TRAIN_RESOLUTION;
+    c.desired_resolution = tg_nerf_train_resolution(t->dataset);
     /* the head of this model is never used: as small as can be */
     c.hidden_dim_ambient = c.hidden_dim_sigma = c.hidden_dim_color = c.geo_feat_dim = 16;
     c.log2_hashmap_size = 3;
