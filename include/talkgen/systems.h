@@ -5,7 +5,7 @@
  * RAD-NeRF, AD-NeRF: logits of a speech recogniser (50 Hz) -> windows of 16 around each frame ->
  * head NeRF over torso over background. Either renderer, grid or vanilla, serves every system.
  *
- *     tg_identity_open(ctx, "demo.ckpt", NULL, &person);
+ *     tg_identity_open(ctx, "demo.ckpt", NULL, true, &person);
  *     tg_synth_options options = tg_synth_defaults();
  *     options.audio = "a.wav", options.output = "out.mp4";
  *     tg_synthesize(ctx, person, &options, &report);

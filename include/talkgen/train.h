@@ -527,8 +527,9 @@ tg_status tg_eval_lips(tg_context *ctx, const char *dataset, const char *video, 
 
 /* Puts a person together: head and torso models (torso may be NULL), the postnet's file (NULL =
  * none) and, from the recording, geometry, background, poses, landmark statistics and blinks. The
- * voice file is named by hash. With `init`, a person that is there already, only voice and postnet
- * are taken from the options, the rest from that file. */
+ * voice file is named by hash. `init` is a person that is there already: without a dataset only
+ * voice and postnet are taken from the options, the rest from that file; with one, that file gives
+ * the postnet when the options have none. */
 typedef struct {
     const char *name, *dataset, *head, *torso, *postnet, *voice, *init;
 } tg_assemble_options;

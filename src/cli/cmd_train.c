@@ -138,7 +138,8 @@ static tg_status check(tg_context *ctx, const cli_args *args) {
 
 /* One identity from stages that were trained one by one in WORK/postnet, WORK/head, WORK/torso;
  * with
- * --init a person that is there, with the voice and the postnet that were trained since. */
+ * --init a person that is there, with what was trained since: voice and postnet, or with --data the
+ * pictures. */
 static tg_status assemble(tg_context *ctx, const cli_args *args) {
     char postnet[1100], head[1100], torso[1100];
     snprintf(postnet, sizeof postnet, "%s/postnet/postnet.safetensors", args->work);
@@ -162,7 +163,7 @@ static tg_status assemble(tg_context *ctx, const cli_args *args) {
                     args->output);
     if (s == TG_OK)
         s = tg_assemble_identity(ctx, &o, args->output);
-    if (s == TG_OK && args->init)
+    if (s == TG_OK && !args->data)
         printf("%s: %s with voice %s%s\n", args->output, args->init, args->voice,
                o.postnet ? " and the postnet trained for it" : "");
     else if (s == TG_OK)

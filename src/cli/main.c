@@ -90,7 +90,11 @@ static const cli_command commands[] = {
      "report   --data DIR --work DIR --identity P.ckpt            WORK/report.html again\n"
      "assemble --data DIR --voice FILE --work DIR -o person.ckpt  the identity from trained "
      "stages\n"
-     "assemble --init OLD --voice FILE --work DIR -o person.ckpt  another voice and postnet for it",
+     "assemble --init OLD --voice FILE --work DIR -o person.ckpt  another voice and postnet for "
+     "it\n"
+     "assemble --init OLD --data DIR --voice FILE --work DIR -o person.ckpt  other pictures, and "
+     "the\n"
+     "         postnet of before unless WORK has one",
      "data corpus heldout actor hours voice init work time hidden output character identity "
      "encoder "
      "sync seed dry-run " SHARED,

@@ -94,10 +94,18 @@ static tg_status from_recording(tg_context *ctx, const tg_assemble_options *opti
 tg_status tg_assemble_identity(tg_context *ctx, const tg_assemble_options *options,
                                const char *path) {
     tg_postnet *postnet = NULL;
+    tg_identity *old = NULL;
     tg_status s = options->postnet ? open_postnet(ctx, options->postnet, &postnet) : TG_OK;
-    if (s == TG_OK)
-        s = options->init ? tg_identity_revise(ctx, options->init, options->voice, postnet, path)
-                          : from_recording(ctx, options, postnet, path);
+    if (s == TG_OK && !options->dataset)
+        s = tg_identity_revise(ctx, options->init, options->voice, postnet, path);
+    else if (s == TG_OK && (!options->init || postnet))
+        s = from_recording(ctx, options, postnet, path);
+    else if (s == TG_OK) { /* the postnet of before, for new pictures */
+        s = tg_identity_open(ctx, options->init, options->voice, true, &old);
+        if (s == TG_OK)
+            s = from_recording(ctx, options, old->postnet, path);
+        tg_identity_close(&old);
+    }
     tg_postnet_destroy(&postnet);
     return s;
 }

@@ -114,4 +114,13 @@ done
 "$talkgen" eval psnr --identity person.ckpt --data person --progress never >out.txt || tell "eval psnr"
 grep -q '^control' out.txt || tell "eval psnr: $(cat out.txt)"
 
+# ---- other pictures for a person who is there: her postnet, this recording, these fields
+"$talkgen" train assemble --init "$models/demo.ckpt" --data person --voice "$models/voice.safetensors" --work work -o both.ckpt >out.txt ||
+    tell "assemble: $(cat out.txt)"
+for file in "$models/demo.ckpt" both.ckpt; do
+    "$talkgen" info "$file" | grep '^  motion.postnet' | sort >"$(basename "$file").txt"
+done
+[ -s both.ckpt.txt ] && cmp -s demo.ckpt.txt both.ckpt.txt || tell "the postnet is another one"
+"$talkgen" info both.ckpt | grep -q '"width":32,' || tell "not the recording's pictures"
+
 finish
