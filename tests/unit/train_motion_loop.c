@@ -155,7 +155,7 @@ static tg_status train_postnet(const char *name, bool stop, bool kill,
                                   .corpus = at("corpus"),
                                   .voice = at("learned/voice.safetensors"),
                                   .sync = at("learned/sync.safetensors"),
-                                  .cache = "none",
+                                  .cache = at("postnet_features.safetensors"),
                                   .state = at(name),
                                   .steps = 6,
                                   .save_every_s = kill ? 1e-9 : 0, /* after every step */
