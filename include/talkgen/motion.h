@@ -110,6 +110,10 @@ void tg_postnet_init(tg_postnet *postnet, uint64_t seed);
 /* x [B,T,204], pitch [B,T,pitch_dim] or NULL -> [B,T,204]. Frames that are exactly zero stay zero.
  */
 tg_tensor *tg_postnet_forward(tg_tape *tape, tg_postnet *postnet, tg_tensor *x, tg_tensor *pitch);
+/* The postnet alone in a file: tensors "motion.postnet.", configuration in metadata
+ * "talkgen.postnet". TG_EMODEL: there is none in it, or not all of its tensors. */
+tg_status tg_postnet_open(tg_context *ctx, const char *path, tg_postnet **out);
+tg_status tg_postnet_write(tg_context *ctx, const tg_postnet *postnet, const char *path);
 
 /* ---- SyncNet --------------------------------------------------------------------------- */
 
@@ -134,6 +138,12 @@ tg_tensor *tg_syncnet_audio(tg_tape *tape, tg_syncnet *net, tg_tensor *features)
 tg_tensor *tg_syncnet_mouth(tg_tape *tape, tg_syncnet *net, tg_tensor *mouth);
 /* Cosine [N] of the two, in [0,1] because of the final ReLU. */
 tg_tensor *tg_syncnet_cosine(tg_tape *tape, tg_tensor *audio, tg_tensor *mouth);
+/* A window: 5 frames of lips (points 48-67, motion space) and the 10 rows of features they last. */
+enum { TG_SYNC_FRAMES = 5, TG_SYNC_ROWS = 10, TG_SYNC_MOUTH = 60, TG_SYNC_FIRST = 48 * 3 };
+/* The expert alone in a file: tensors "sync.", configuration in metadata "talkgen.sync". TG_EMODEL:
+ * there is none in it, or not all of its tensors. */
+tg_status tg_syncnet_open(tg_context *ctx, const char *path, tg_syncnet **out);
+tg_status tg_syncnet_write(tg_context *ctx, const tg_syncnet *net, const char *path);
 
 /* ---- after the networks ------------------------------------------------------------------ */
 

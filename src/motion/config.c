@@ -1,7 +1,7 @@
-/* Reading checked integers from a network's configuration. */
 #include "motion/config.h"
 
 #include <math.h>
+#include <string.h>
 
 tg_status tg_config_int(tg_context *ctx, const tg_json *object, const char *name, const char *key,
                         int low, int high, int *value) {
@@ -17,4 +17,29 @@ tg_status tg_config_int(tg_context *ctx, const tg_json *object, const char *name
                        name, key, low, high);
     *value = (int)x;
     return TG_OK;
+}
+
+tg_status tg_network_file_open(tg_context *ctx, const tg_network_file *kind, const char *path,
+                               tg_st **st, tg_json **config) {
+    tg_status s = tg_st_open(ctx, path, st);
+    const char *text = s == TG_OK ? tg_st_meta(*st, kind->meta) : NULL;
+    if (s == TG_OK && !text)
+        s = tg_fail(ctx, TG_EMODEL, "%s: no %s in this file\n  expected: metadata %s\n  try: %s",
+                    path, kind->what, kind->meta, kind->trainer);
+    if (s == TG_OK)
+        s = tg_json_parse(ctx, text, strlen(text), path, config);
+    return s;
+}
+
+tg_status tg_network_file_write(tg_context *ctx, const tg_network_file *kind, const char *path,
+                                const tg_json *config, tg_params *params) {
+    tg_st_writer *w = tg_st_writer_create();
+    char *text = config ? tg_json_print(config, false) : NULL;
+    bool ok = w && text && tg_st_add_meta(w, kind->meta, text) &&
+              tg_params_store(w, params, kind->prefix, TG_F32);
+    tg_status s =
+        ok ? tg_st_write(ctx, w, path) : tg_fail(ctx, TG_ENOMEM, "%s: out of memory", path);
+    tg_free(text);
+    tg_st_writer_destroy(&w);
+    return s;
 }

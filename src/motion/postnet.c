@@ -138,3 +138,36 @@ tg_tensor *tg_postnet_forward(tg_tape *tape, tg_postnet *postnet, tg_tensor *x, 
     h = tg_conv1d(tape, h, postnet->out_w, postnet->out_b, 1, 0, 1);
     return tg_add(tape, x, tg_transpose(tape, tg_mul_mask(tape, h, mask)));
 }
+
+/* ---- file ---------------------------------------------------------------------------------- */
+
+static const tg_network_file file_kind = {"postnet", "talkgen train postnet", "talkgen.postnet",
+                                          "motion.postnet."};
+
+tg_status tg_postnet_open(tg_context *ctx, const char *path, tg_postnet **out) {
+    tg_st *st = NULL;
+    tg_json *json = NULL;
+    tg_postnet_config config;
+    *out = NULL;
+    tg_status s = tg_network_file_open(ctx, &file_kind, path, &st, &json);
+    if (s == TG_OK)
+        s = tg_postnet_config_parse(ctx, json, path, &config);
+    if (s == TG_OK)
+        s = tg_postnet_create(ctx, &config, out);
+    if (s == TG_OK)
+        s = tg_params_load(ctx, (*out)->params, st, file_kind.prefix);
+    if (s != TG_OK)
+        tg_postnet_destroy(out);
+    tg_json_destroy(&json);
+    tg_st_close(&st);
+    return s;
+}
+
+tg_status tg_postnet_write(tg_context *ctx, const tg_postnet *postnet, const char *path) {
+    tg_json *config = tg_json_new_object();
+    if (config)
+        tg_postnet_config_write(&postnet->config, config);
+    tg_status s = tg_network_file_write(ctx, &file_kind, path, config, postnet->params);
+    tg_json_destroy(&config);
+    return s;
+}

@@ -173,3 +173,36 @@ tg_tensor *tg_syncnet_mouth(tg_tape *tape, tg_syncnet *net, tg_tensor *mouth) {
 tg_tensor *tg_syncnet_cosine(tg_tape *tape, tg_tensor *audio, tg_tensor *mouth) {
     return tg_row_dot(tape, audio, mouth);
 }
+
+/* ---- file ---------------------------------------------------------------------------------- */
+
+static const tg_network_file file_kind = {"sync expert", "talkgen train motion", "talkgen.sync",
+                                          "sync."};
+
+tg_status tg_syncnet_open(tg_context *ctx, const char *path, tg_syncnet **out) {
+    tg_st *st = NULL;
+    tg_json *json = NULL;
+    tg_syncnet_config config;
+    *out = NULL;
+    tg_status s = tg_network_file_open(ctx, &file_kind, path, &st, &json);
+    if (s == TG_OK)
+        s = tg_syncnet_config_parse(ctx, json, path, &config);
+    if (s == TG_OK)
+        s = tg_syncnet_create(ctx, &config, out);
+    if (s == TG_OK)
+        s = tg_params_load(ctx, (*out)->params, st, file_kind.prefix);
+    if (s != TG_OK)
+        tg_syncnet_destroy(out);
+    tg_json_destroy(&json);
+    tg_st_close(&st);
+    return s;
+}
+
+tg_status tg_syncnet_write(tg_context *ctx, const tg_syncnet *net, const char *path) {
+    tg_json *config = tg_json_new_object();
+    if (config)
+        tg_syncnet_config_write(&net->config, config);
+    tg_status s = tg_network_file_write(ctx, &file_kind, path, config, net->params);
+    tg_json_destroy(&config);
+    return s;
+}

@@ -2,8 +2,6 @@
 #include "talkgen/systems.h"
 #include "talkgen/train.h"
 
-#include "train/state.h"
-
 #include <string.h>
 
 enum { EYE_FIRST = 36, EYE_POINTS = 12 };
@@ -11,33 +9,6 @@ enum { EYE_FIRST = 36, EYE_POINTS = 12 };
 static tg_status add_render(tg_context *ctx, void *user, tg_st_writer *writer, tg_json *config) {
     const tg_assemble_options *o = user;
     return tg_train_export_nerf(ctx, o->head, o->torso, writer, config);
-}
-
-/* A postnet file is safetensors with TG_POSTNET_META and tensors motion.postnet.*. */
-static tg_status open_postnet(tg_context *ctx, const char *path, tg_postnet **out) {
-    tg_st *st = NULL;
-    tg_json *json = NULL;
-    tg_postnet_config config;
-    tg_status s = tg_st_open(ctx, path, &st);
-    const char *text = s == TG_OK ? tg_st_meta(st, TG_POSTNET_META) : NULL;
-    if (s == TG_OK && !text)
-        s = tg_fail(ctx, TG_EMODEL,
-                    "%s: no postnet in this file\n  expected: metadata " TG_POSTNET_META
-                    "\n  try: talkgen train postnet",
-                    path);
-    if (s == TG_OK)
-        s = tg_json_parse(ctx, text, strlen(text), path, &json);
-    if (s == TG_OK)
-        s = tg_postnet_config_parse(ctx, json, path, &config);
-    if (s == TG_OK)
-        s = tg_postnet_create(ctx, &config, out);
-    if (s == TG_OK)
-        s = tg_params_load(ctx, tg_postnet_params(*out), st, TG_POSTNET_PREFIX);
-    if (s != TG_OK)
-        tg_postnet_destroy(out);
-    tg_json_destroy(&json);
-    tg_st_close(&st);
-    return s;
 }
 
 /* The recording's poses and blinks in the order of its frames: training frames, then held-out ones,
@@ -95,7 +66,7 @@ tg_status tg_assemble_identity(tg_context *ctx, const tg_assemble_options *optio
                                const char *path) {
     tg_postnet *postnet = NULL;
     tg_identity *old = NULL;
-    tg_status s = options->postnet ? open_postnet(ctx, options->postnet, &postnet) : TG_OK;
+    tg_status s = options->postnet ? tg_postnet_open(ctx, options->postnet, &postnet) : TG_OK;
     if (s == TG_OK && !options->dataset)
         s = tg_identity_revise(ctx, options->init, options->voice, postnet, path);
     else if (s == TG_OK && (!options->init || postnet))

@@ -4,7 +4,6 @@
 #include "talkgen/train.h"
 
 #include "train/correlation.h"
-#include "train/sync_expert.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -243,7 +242,7 @@ static tg_status judge_sync(tg_context *ctx, const char *path, const tg_identity
     tg_syncnet *net = NULL;
     float *features = NULL, *embedded = NULL;
     int64_t rows = 0, dim = 0;
-    tg_status s = tg_sync_open(ctx, path, &net);
+    tg_status s = tg_syncnet_open(ctx, path, &net);
     int width = identity->hubert ? tg_hubert_config_of(identity->hubert)->hidden_size : 0;
     if (s == TG_OK && tg_syncnet_config_of(net)->hubert_dim != width)
         s = tg_fail(ctx, TG_EMODEL,

@@ -129,7 +129,7 @@ static tg_status train_expert(trainer *t) {
     if (s == TG_OK)
         s = tg_sync_train(t->ctx, t->sync, &o, &t->result->sync_steps, &t->result->sync_accuracy);
     if (s == TG_OK)
-        s = tg_sync_store(t->ctx, t->sync, t->result->sync);
+        s = tg_syncnet_write(t->ctx, t->sync, t->result->sync);
     tg_params_freeze(tg_syncnet_params(t->sync), "", true);
     if (s == TG_OK && t->result->sync_accuracy >= 0)
         tg_note(t->ctx, "sync expert: %.1f %% of held-out windows judged right",

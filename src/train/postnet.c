@@ -57,7 +57,7 @@ static tg_status set_up(trainer *t) {
     if (s == TG_OK)
         s = tg_voice_open(ctx, o->voice, &t->hubert, &t->vae);
     if (s == TG_OK)
-        s = tg_sync_open(ctx, o->sync, &t->sync);
+        s = tg_syncnet_open(ctx, o->sync, &t->sync);
     if (s == TG_OK)
         s = tg_motion_data_person(ctx, o->dataset, t->hubert, &t->person);
     if (s == TG_OK)
@@ -225,22 +225,6 @@ static tg_status train_step(trainer *t) {
     return s;
 }
 
-static tg_status export_postnet(trainer *t) {
-    tg_st_writer *w = tg_st_writer_create();
-    tg_json *config = tg_json_new_object();
-    if (config)
-        tg_postnet_config_write(tg_postnet_config_of(t->postnet), config);
-    char *text = config ? tg_json_print(config, false) : NULL;
-    bool ok = w && text && tg_st_add_meta(w, TG_POSTNET_META, text) &&
-              tg_params_store(w, tg_postnet_params(t->postnet), TG_POSTNET_PREFIX, TG_F32);
-    tg_status s = ok ? tg_st_write(t->ctx, w, t->result->postnet)
-                     : tg_fail(t->ctx, TG_ENOMEM, "%s: out of memory", t->result->postnet);
-    tg_free(text);
-    tg_json_destroy(&config);
-    tg_st_writer_destroy(&w);
-    return s;
-}
-
 /* Keeps the weights when held-out error and sync are the best so far. */
 static tg_status check(trainer *t) {
     tg_motion_figures f;
@@ -259,7 +243,7 @@ static tg_status check(trainer *t) {
         t->result->error = f.mouth_error;
         t->result->gap_corr = f.gap_corr;
         t->result->sync = t->terms[1];
-        s = export_postnet(t);
+        s = tg_postnet_write(t->ctx, t->postnet, t->result->postnet);
     }
     return s;
 }

@@ -35,10 +35,6 @@ tg_status tg_state_save(tg_context *ctx, const char *path, const char *kind,
 tg_status tg_state_load(tg_context *ctx, const char *path, const char *kind,
                         const tg_state_part *parts, int count, tg_state_place *place);
 
-/* Where a trained postnet lies in its file. */
-#define TG_POSTNET_PREFIX "motion.postnet."
-#define TG_POSTNET_META   "talkgen.postnet"
-
 /* Appends a line to a CSV file, with `header` before the first. */
 tg_status tg_log_line(tg_context *ctx, const char *path, const char *header, const char *line);
 /* Drops the lines after `step` (the first column), which a run wrote that was killed before it

@@ -1,4 +1,3 @@
-/* Training and use of the sync expert. */
 #include "train/sync_expert.h"
 
 #include "train/state.h"
@@ -7,9 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SYNC_META   "talkgen.sync"
-#define SYNC_PREFIX "sync."
 
 enum { BATCH = TG_SYNC_BATCH, NEAR = 5, FAR_FROM = 2 };
 static const float peak_lr = 5e-4f;
@@ -210,47 +206,4 @@ tg_tensor *tg_sync_loss(tg_tape *tape, tg_syncnet *net, tg_tensor *motion, const
     tg_tensor *cosine = tg_syncnet_cosine(tape, tg_syncnet_audio(tape, net, audio),
                                           tg_syncnet_mouth(tape, net, mouth));
     return tg_bce(tape, cosine, label);
-}
-
-tg_status tg_sync_store(tg_context *ctx, tg_syncnet *net, const char *path) {
-    tg_st_writer *w = tg_st_writer_create();
-    tg_json *config = tg_json_new_object();
-    if (config)
-        tg_syncnet_config_write(tg_syncnet_config_of(net), config);
-    char *text = config ? tg_json_print(config, false) : NULL;
-    bool ok = w && text && tg_st_add_meta(w, SYNC_META, text) &&
-              tg_params_store(w, tg_syncnet_params(net), SYNC_PREFIX, TG_F32);
-    tg_status s =
-        ok ? tg_st_write(ctx, w, path) : tg_fail(ctx, TG_ENOMEM, "%s: out of memory", path);
-    tg_free(text);
-    tg_json_destroy(&config);
-    tg_st_writer_destroy(&w);
-    return s;
-}
-
-tg_status tg_sync_open(tg_context *ctx, const char *path, tg_syncnet **out) {
-    tg_st *st = NULL;
-    tg_json *json = NULL;
-    tg_syncnet_config config;
-    *out = NULL;
-    tg_status s = tg_st_open(ctx, path, &st);
-    const char *text = s == TG_OK ? tg_st_meta(st, SYNC_META) : NULL;
-    if (s == TG_OK && !text)
-        s = tg_fail(ctx, TG_EMODEL,
-                    "%s: no sync expert in this file\n  expected: metadata " SYNC_META
-                    "\n  try: talkgen train motion",
-                    path);
-    if (s == TG_OK)
-        s = tg_json_parse(ctx, text, strlen(text), path, &json);
-    if (s == TG_OK)
-        s = tg_syncnet_config_parse(ctx, json, path, &config);
-    if (s == TG_OK)
-        s = tg_syncnet_create(ctx, &config, out);
-    if (s == TG_OK)
-        s = tg_params_load(ctx, tg_syncnet_params(*out), st, SYNC_PREFIX);
-    if (s != TG_OK)
-        tg_syncnet_destroy(out);
-    tg_json_destroy(&json);
-    tg_st_close(&st);
-    return s;
 }

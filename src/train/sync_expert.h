@@ -4,8 +4,6 @@
 
 #include "train/motion_feed.h"
 
-enum { TG_SYNC_FRAMES = 5, TG_SYNC_ROWS = 10, TG_SYNC_MOUTH = 60, TG_SYNC_FIRST = 48 * 3 };
-
 /* Steps on one block of takes: its frames are seen about four times. */
 enum { TG_SYNC_BLOCK_STEPS = 60, TG_SYNC_BATCH = 256 };
 /* The first step that is not done, as the state file has it: where the feed has to begin. */
@@ -33,9 +31,5 @@ double tg_sync_accuracy(tg_context *ctx, tg_syncnet *net, const tg_motion_data *
  * the tape against features [B,2T,F]. */
 tg_tensor *tg_sync_loss(tg_tape *tape, tg_syncnet *net, tg_tensor *motion, const float *features,
                         int64_t feature_dim, int64_t windows, tg_draws *draws);
-
-/* File of the expert alone. */
-tg_status tg_sync_store(tg_context *ctx, tg_syncnet *net, const char *path);
-tg_status tg_sync_open(tg_context *ctx, const char *path, tg_syncnet **out);
 
 #endif

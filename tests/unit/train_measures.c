@@ -189,7 +189,7 @@ static void spoken_motion_is_measured(void **unused) {
         config.widths[i] = 8;
     assert_ok(tg_syncnet_create(ctx, &config, &net));
     tg_syncnet_init(net, 1);
-    assert_ok(tg_sync_store(ctx, net, in_root("sync.safetensors")));
+    assert_ok(tg_syncnet_write(ctx, net, in_root("sync.safetensors")));
     tg_syncnet_destroy(&net);
     o.sync = in_root("sync.safetensors");
     static const char phones[] = "[[\"SIL\",0,1],[\"AA\",1,2],[\"P\",2,2.1],[\"IY\",2.1,5]]";
@@ -208,7 +208,7 @@ static void spoken_motion_is_measured(void **unused) {
     config.hubert_dim += 8;
     assert_ok(tg_syncnet_create(ctx, &config, &net));
     tg_syncnet_init(net, 1);
-    assert_ok(tg_sync_store(ctx, net, in_root("sync.safetensors")));
+    assert_ok(tg_syncnet_write(ctx, net, in_root("sync.safetensors")));
     tg_syncnet_destroy(&net);
     assert_int_equal(tg_eval_spoken(ctx, demo, in_root("person"), &o, &two), TG_EMODEL);
     assert_non_null(strstr(tg_message(ctx), "sync.safetensors"));
