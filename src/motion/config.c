@@ -28,7 +28,7 @@ tg_status tg_network_file_open(tg_context *ctx, const tg_network_file *kind, con
                     path, kind->what, kind->meta, kind->trainer);
     if (s == TG_OK)
         s = tg_json_parse(ctx, text, strlen(text), path, config);
-    return s;
+    return s == TG_EINPUT ? tg_fail(ctx, TG_EMODEL, "%s", tg_message(ctx)) : s;
 }
 
 tg_status tg_network_file_write(tg_context *ctx, const tg_network_file *kind, const char *path,

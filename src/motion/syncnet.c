@@ -179,7 +179,24 @@ tg_tensor *tg_syncnet_cosine(tg_tape *tape, tg_tensor *audio, tg_tensor *mouth) 
 static const tg_network_file file_kind = {"sync expert", "talkgen train motion", "talkgen.sync",
                                           "sync."};
 
-tg_status tg_syncnet_open(tg_context *ctx, const char *path, tg_syncnet **out) {
+/* Whether it judges windows of features of that width and of our landmarks. */
+static tg_status check_windows(tg_context *ctx, const tg_syncnet_config *config, const char *path,
+                               int hubert_dim) {
+    if (config->hubert_dim != hubert_dim)
+        return tg_fail(ctx, TG_EMODEL,
+                       "%s: it judges features of %d values, the voice's have %d\n"
+                       "  expected: the sync expert that was trained with this voice\n"
+                       "  try: sync.safetensors of the work folder of talkgen train motion",
+                       path, config->hubert_dim, hubert_dim);
+    if (config->lm_dim != TG_SYNC_MOUTH)
+        return tg_fail(ctx, TG_EMODEL,
+                       "%s: it judges lips of %d values\n  expected: %d, points 48 to 67\n"
+                       "  try: sync.safetensors of the work folder of talkgen train motion",
+                       path, config->lm_dim, TG_SYNC_MOUTH);
+    return TG_OK;
+}
+
+tg_status tg_syncnet_open(tg_context *ctx, const char *path, int hubert_dim, tg_syncnet **out) {
     tg_st *st = NULL;
     tg_json *json = NULL;
     tg_syncnet_config config;
@@ -187,6 +204,8 @@ tg_status tg_syncnet_open(tg_context *ctx, const char *path, tg_syncnet **out) {
     tg_status s = tg_network_file_open(ctx, &file_kind, path, &st, &json);
     if (s == TG_OK)
         s = tg_syncnet_config_parse(ctx, json, path, &config);
+    if (s == TG_OK)
+        s = check_windows(ctx, &config, path, hubert_dim);
     if (s == TG_OK)
         s = tg_syncnet_create(ctx, &config, out);
     if (s == TG_OK)

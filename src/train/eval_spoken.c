@@ -242,14 +242,8 @@ static tg_status judge_sync(tg_context *ctx, const char *path, const tg_identity
     tg_syncnet *net = NULL;
     float *features = NULL, *embedded = NULL;
     int64_t rows = 0, dim = 0;
-    tg_status s = tg_syncnet_open(ctx, path, &net);
     int width = identity->hubert ? tg_hubert_config_of(identity->hubert)->hidden_size : 0;
-    if (s == TG_OK && tg_syncnet_config_of(net)->hubert_dim != width)
-        s = tg_fail(ctx, TG_EMODEL,
-                    "%s: it judges features of %d values, the voice's have %d\n"
-                    "  expected: the sync expert that was trained with this voice\n"
-                    "  try: sync.safetensors of the work folder of talkgen train motion",
-                    path, tg_syncnet_config_of(net)->hubert_dim, width);
+    tg_status s = tg_syncnet_open(ctx, path, width, &net);
     if (s == TG_OK)
         s = hear(ctx, identity, audio, &features, &rows);
     int64_t frames = rows / 2 < made->rows ? rows / 2 : made->rows;

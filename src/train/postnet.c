@@ -57,7 +57,7 @@ static tg_status set_up(trainer *t) {
     if (s == TG_OK)
         s = tg_voice_open(ctx, o->voice, &t->hubert, &t->vae);
     if (s == TG_OK)
-        s = tg_syncnet_open(ctx, o->sync, &t->sync);
+        s = tg_syncnet_open(ctx, o->sync, tg_hubert_config_of(t->hubert)->hidden_size, &t->sync);
     if (s == TG_OK)
         s = tg_motion_data_person(ctx, o->dataset, t->hubert, &t->person);
     if (s == TG_OK)

@@ -204,14 +204,18 @@ static void spoken_motion_is_measured(void **unused) {
     assert_true(fabs(two.sync.offset_ms) <= 600);
     assert_true(two.sync.cosine != two.true_sync.cosine);
 
-    /* an expert of other features */
-    config.hubert_dim += 8;
-    assert_ok(tg_syncnet_create(ctx, &config, &net));
-    tg_syncnet_init(net, 1);
-    assert_ok(tg_syncnet_write(ctx, net, in_root("sync.safetensors")));
-    tg_syncnet_destroy(&net);
-    assert_int_equal(tg_eval_spoken(ctx, demo, in_root("person"), &o, &two), TG_EMODEL);
-    assert_non_null(strstr(tg_message(ctx), "sync.safetensors"));
+    /* experts of other features and of other lips */
+    for (int lips = 0; lips < 2; lips++) {
+        config.hubert_dim += lips ? -8 : 8;
+        config.lm_dim = lips ? 40 : config.lm_dim;
+        assert_ok(tg_syncnet_create(ctx, &config, &net));
+        tg_syncnet_init(net, 1);
+        assert_ok(tg_syncnet_write(ctx, net, in_root("sync.safetensors")));
+        tg_syncnet_destroy(&net);
+        assert_int_equal(tg_eval_spoken(ctx, demo, in_root("person"), &o, &two), TG_EMODEL);
+        assert_non_null(strstr(tg_message(ctx), "sync.safetensors"));
+        assert_non_null(strstr(tg_message(ctx), lips ? "40 values" : "features of"));
+    }
     tg_identity_close(&demo);
 }
 

@@ -200,6 +200,29 @@ static void motion_learns_and_the_postnet_resumes(void **state) {
     same_file(a.postnet, b.postnet);
 }
 
+/* With an expert of other features the trainer would read beyond those it has. */
+static void the_postnet_needs_an_expert_of_its_voice(void **state) {
+    (void)state;
+    tg_context *ctx = tg_context_create(1);
+    tg_syncnet_config config = {
+        .hubert_dim = 24, .lm_dim = TG_SYNC_MOUTH, .widths = {8, 8, 8}, .mouth_width = 8};
+    tg_syncnet *net;
+    tg_train_postnet_result result;
+    assert_int_equal(tg_syncnet_create(ctx, &config, &net), TG_OK);
+    tg_syncnet_init(net, 1);
+    assert_int_equal(tg_syncnet_write(ctx, net, at("other_sync")), TG_OK);
+    tg_syncnet_destroy(&net);
+    tg_train_postnet_options o = {.dataset = at("person"),
+                                  .corpus = at("corpus"),
+                                  .voice = at("learned/voice.safetensors"),
+                                  .sync = at("other_sync"),
+                                  .state = at("post_other"),
+                                  .steps = 1};
+    assert_int_equal(tg_train_postnet(ctx, &o, &result), TG_EMODEL);
+    assert_non_null(strstr(tg_message(ctx), "features of 24 values"));
+    tg_context_destroy(&ctx);
+}
+
 static void says_what_is_missing(void **state) {
     (void)state;
     tg_context *ctx = tg_context_create(1);
@@ -232,6 +255,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resumed_motion_ends_at_the_same_weights),
         cmocka_unit_test(motion_learns_and_the_postnet_resumes),
+        cmocka_unit_test(the_postnet_needs_an_expert_of_its_voice),
         cmocka_unit_test(says_what_is_missing),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
