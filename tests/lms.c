@@ -2,7 +2,9 @@
  *                with Gaussian noise of so many pixels. For tests of what is lifted from them.
  * lms A.npy B.npy MM: how far A is from B: exit 1 when the RMS distance of the points exceeds MM
  *                millimetres, or the lips' gap of A is not B's. */
-#include "train/dataset_motion.h"
+#include "talkgen/io.h"
+
+#include "dataset/motion.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* recording DIR [FRAMES]: a small person's recording for tests/e2e, as talkgen train reads it; with
  * a number of frames, with so much sound. */
-#include "unit/train_scene.h"
+#include "unit/dataset_scene.h"
 
 #include <stdlib.h>
 

@@ -4,8 +4,8 @@
 #include "cli/eval_person.h"
 #include "cli/portrait.h"
 
+#include "talkgen/eval.h"
 #include "talkgen/systems.h"
-#include "talkgen/train.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 #include "cli/eval_person.h"
 
+#include "talkgen/eval.h"
 #include "talkgen/systems.h"
-#include "talkgen/train.h"
 
 #include <math.h>
 #include <stdio.h>

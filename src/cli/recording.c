@@ -1,6 +1,7 @@
 #include "cli/recording.h"
 
-#include "talkgen/train.h"
+#include "talkgen/dataset.h"
+#include "talkgen/io.h"
 
 #include <stdio.h>
 

@@ -3,6 +3,7 @@
 #include "cli/recording.h"
 #include "cli/shipped.h"
 
+#include "talkgen/eval.h"
 #include "talkgen/systems.h"
 #include "talkgen/train.h"
 
@@ -176,7 +177,7 @@ static tg_status write_report(tg_context *ctx, const char *identity, const cli_a
     char page[1024];
     tg_status s = tg_identity_open(ctx, identity, encoder, true, &person);
     if (s == TG_OK)
-        s = tg_train_report(ctx, person, &o, page);
+        s = tg_report_write(ctx, person, &o, page);
     if (s == TG_OK)
         printf("%s\n", page);
     tg_identity_close(&person);

@@ -1,4 +1,5 @@
 /* From trained models and a recording to one identity file. */
+#include "talkgen/dataset.h"
 #include "talkgen/systems.h"
 #include "talkgen/train.h"
 

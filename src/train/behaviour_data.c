@@ -1,6 +1,7 @@
 /* Sound, head poses and eyelids of a corpus in memory. */
 #include "train/behaviour_data.h"
 
+#include "talkgen/dataset.h"
 #include "talkgen/io.h"
 #include "talkgen/speech.h"
 #include "talkgen/train.h"

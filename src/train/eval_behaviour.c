@@ -3,7 +3,7 @@
 #include "talkgen/train.h"
 
 #include "train/behaviour_data.h"
-#include "train/correlation.h"
+#include "eval/correlation.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,10 +1,13 @@
 /* Training of the head: RAD-NeRF's recipe with fewer, better chosen rays. */
+#include "talkgen/dataset.h"
+#include "talkgen/eval.h"
 #include "talkgen/train.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "eval/contact_sheet.h"
 #include "train/nerf_files.h"
 #include "train/nerf_occupancy.h"
 #include "train/nerf_sampler.h"
@@ -193,23 +196,23 @@ static tg_status score(tg_context *ctx, head_training *t, int n, bool control, c
     nerf_ray *rays = tg_alloc(sizeof(nerf_ray) * (size_t)pixels);
     if (!rays)
         return tg_fail(ctx, TG_ENOMEM, "no memory to render a held-out frame");
-    nerf_sheet pictures;
+    contact_sheet pictures;
     score_sums sums = {0};
     tg_status status =
-        tg_nerf_sheet_init(ctx, &pictures, sheet ? n : 0, 2, set->width, set->height);
+        tg_contact_sheet_init(ctx, &pictures, sheet ? n : 0, 2, set->width, set->height);
     for (int k = 0; k < n && status == TG_OK; k++) {
         int64_t frame = list[(2 * k + 1) * held_out / (2 * n)];
         status = score_frame(ctx, t, frame, rays, control, &sums);
         if (status == TG_OK && sheet) {
-            tg_nerf_sheet_put(&pictures, k, 0, set->frame_rgb + frame * pixels * 3);
-            tg_nerf_sheet_put(&pictures, k, 1, t->picture);
+            tg_contact_sheet_put(&pictures, k, 0, set->frame_rgb + frame * pixels * 3);
+            tg_contact_sheet_put(&pictures, k, 1, t->picture);
         }
         if (status == TG_OK)
             status = tg_cancelled(ctx);
     }
     if (status == TG_OK && sheet)
-        status = tg_nerf_sheet_write(ctx, &pictures, sheet);
-    tg_nerf_sheet_free(&pictures);
+        status = tg_contact_sheet_write(ctx, &pictures, sheet);
+    tg_contact_sheet_free(&pictures);
     tg_free(rays);
     *out = (tg_head_score){.frames = n,
                            .head_psnr = tg_region_psnr(&sums.head),

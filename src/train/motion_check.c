@@ -1,6 +1,6 @@
 /* How well predicted motion fits the truth. */
 #include "train/motion_check.h"
-#include "train/correlation.h"
+#include "eval/correlation.h"
 
 #include <math.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "train/motion_data.h"
 
 #include "talkgen/io.h"
-#include "train/dataset_motion.h"
+#include "dataset/motion.h"
 #include "train/speech_noise.h"
 
 #include <math.h>

@@ -1,9 +1,10 @@
-/* What training writes: state to go on from, models, the CSV log, contact sheets. */
+/* What training writes: state to go on from, models, the CSV log. */
 #ifndef TALKGEN_TRAIN_NERF_FILES_H
 #define TALKGEN_TRAIN_NERF_FILES_H
 
 #include <stdio.h>
 
+#include "talkgen/dataset.h"
 #include "talkgen/train.h"
 #include "train/nerf_step.h"
 
@@ -37,16 +38,5 @@ tg_status tg_nerf_log_open(tg_context *ctx, nerf_log *log, const char *state, co
 tg_status tg_nerf_log_line(tg_context *ctx, nerf_log *log, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void tg_nerf_log_close(nerf_log *log);
-
-/* columns x rows pictures of one size. */
-typedef struct {
-    int columns, rows, width, height;
-    uint8_t *rgb;
-} nerf_sheet;
-tg_status tg_nerf_sheet_init(tg_context *ctx, nerf_sheet *sheet, int columns, int rows, int width,
-                             int height);
-void tg_nerf_sheet_put(nerf_sheet *sheet, int column, int row, const uint8_t *rgb);
-tg_status tg_nerf_sheet_write(tg_context *ctx, const nerf_sheet *sheet, const char *path);
-void tg_nerf_sheet_free(nerf_sheet *sheet);
 
 #endif

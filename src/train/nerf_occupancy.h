@@ -4,7 +4,7 @@
 #ifndef TALKGEN_TRAIN_NERF_OCCUPANCY_H
 #define TALKGEN_TRAIN_NERF_OCCUPANCY_H
 
-#include "talkgen/train.h"
+#include "talkgen/dataset.h"
 #include "train/nerf_step.h"
 
 typedef struct nerf_occupancy nerf_occupancy;

@@ -2,7 +2,7 @@
 #ifndef TALKGEN_TRAIN_NERF_SAMPLER_H
 #define TALKGEN_TRAIN_NERF_SAMPLER_H
 
-#include "talkgen/train.h"
+#include "talkgen/dataset.h"
 #include "train/nerf_rays.h"
 
 typedef struct {

@@ -4,7 +4,7 @@
 
 #include "talkgen/speech.h"
 #include "talkgen/tensor.h"
-#include "train/correlation.h"
+#include "eval/correlation.h"
 #include "train/speech_augment.h"
 
 typedef struct {

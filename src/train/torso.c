@@ -1,10 +1,13 @@
 /* Training of the torso: RAD-NeRF's deformable picture on torso_imgs, the head left alone. */
+#include "talkgen/dataset.h"
+#include "talkgen/eval.h"
 #include "talkgen/train.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "eval/contact_sheet.h"
 #include "train/nerf_files.h"
 #include "train/torso_step.h"
 
@@ -213,27 +216,27 @@ static tg_status score(tg_context *ctx, torso_training *t, int n, const char *sh
     score_memory m = {tg_alloc(sizeof(torso_pixel) * pixels), tg_alloc(sizeof(float) * 4 * pixels),
                       tg_alloc(sizeof(float) * pixels), tg_alloc(3 * pixels), tg_alloc(3 * pixels)};
     tg_region_score sum = {0};
-    nerf_sheet pictures = {0};
+    contact_sheet pictures = {0};
     tg_status status = TG_OK;
     if (!m.pixels || !m.rgba || !m.ssim || !m.truth || !m.picture)
         status = tg_fail(ctx, TG_ENOMEM, "no memory to render a held-out frame");
     if (status == TG_OK)
-        status = tg_nerf_sheet_init(ctx, &pictures, sheet ? n : 0, 2, set->width, set->height);
+        status = tg_contact_sheet_init(ctx, &pictures, sheet ? n : 0, 2, set->width, set->height);
     for (int k = 0; k < n && status == TG_OK; k++) {
         int64_t frame = list[(2 * k + 1) * held_out / (2 * n)];
         status = score_frame(ctx, t, frame, &m, &sum);
         if (status == TG_OK && sheet) {
-            tg_nerf_sheet_put(&pictures, k, 0, m.truth);
-            tg_nerf_sheet_put(&pictures, k, 1, m.picture);
+            tg_contact_sheet_put(&pictures, k, 0, m.truth);
+            tg_contact_sheet_put(&pictures, k, 1, m.picture);
         }
         if (status == TG_OK)
             status = tg_cancelled(ctx);
     }
     if (status == TG_OK && sheet)
-        status = tg_nerf_sheet_write(ctx, &pictures, sheet);
+        status = tg_contact_sheet_write(ctx, &pictures, sheet);
     t->result->torso_psnr = tg_region_psnr(&sum);
     t->result->torso_ssim = tg_region_ssim(&sum);
-    tg_nerf_sheet_free(&pictures);
+    tg_contact_sheet_free(&pictures);
     tg_free(m.pixels);
     tg_free(m.rgba);
     tg_free(m.ssim);

@@ -1,6 +1,8 @@
 /* Training of head and torso killed in the middle of a step, as by kill -9 or a power cut: what is
  * left goes on, to the same weights and with one log without gaps or repeats. */
-#include "train_scene.h"
+#include "dataset_scene.h"
+
+#include "talkgen/train.h"
 
 #include <setjmp.h>
 #include <signal.h>

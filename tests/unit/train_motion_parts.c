@@ -1,6 +1,6 @@
 /* Parts of the motion trainers: the discriminator's gradient, the judge's loss, state on disk,
  * correlation. */
-#include "train/correlation.h"
+#include "eval/correlation.h"
 #include "train/discriminator.h"
 #include "train/motion_data.h"
 #include "train/state.h"

@@ -1,5 +1,9 @@
 /* The reader of recordings and the two training loops, on a painted ball of a head. */
-#include "train_scene.h"
+#include "dataset_scene.h"
+
+#include "talkgen/eval.h"
+#include "talkgen/train.h"
+
 #include "train/nerf_sampler.h"
 #include "train/torso_step.h"
 

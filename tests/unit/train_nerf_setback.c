@@ -2,7 +2,7 @@
 #include "talkgen/io.h"
 #include "talkgen/train.h"
 
-#include "train_scene.h"
+#include "dataset_scene.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
