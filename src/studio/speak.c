@@ -201,7 +201,7 @@ tg_status tg_read_aloud(tg_context *ctx, const tg_voice *voice, const tg_read_op
                              voice->language);
             break;
         }
-        tg_speech sentence;
+        tg_speech sentence = {0};
         status = tg_cancelled(ctx);
         if (status == TG_OK)
             status = tg_speak(ctx, voice, text, &sentence);

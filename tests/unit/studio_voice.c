@@ -314,6 +314,20 @@ static void test_bad_voices(void **state) {
     tg_speech_free(&again);
 }
 
+static void test_a_cancelled_reading(void **state) {
+    (void)state;
+    tg_context *other = tg_context_create(1);
+    tg_voice voice;
+    tg_speech speech;
+    assert_int_equal(tg_voice_parse(other, "flite:rms", &voice), TG_OK);
+    tg_cancel(other, TG_ESTOPPED);
+    tg_read_options read = {.seconds = 3, .first_pause = 0.5, .seed = 1};
+    assert_int_equal(tg_read_aloud(other, &voice, &read, &speech), TG_ESTOPPED);
+    assert_null(speech.samples);
+    assert_int_equal(speech.phones.count, 0);
+    tg_context_destroy(&other);
+}
+
 static int set_up(void **state) {
     (void)state;
     ctx = tg_context_create(1);
@@ -328,11 +342,17 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_symbols),    cmocka_unit_test(test_broken_utf8),
-        cmocka_unit_test(test_sentences),  cmocka_unit_test(test_coverage),
-        cmocka_unit_test(test_closures),   cmocka_unit_test(test_pauses),
-        cmocka_unit_test(test_warp),       cmocka_unit_test(test_same_seed),
-        cmocka_unit_test(test_bad_voices), cmocka_unit_test(test_festival_phones),
+        cmocka_unit_test(test_symbols),
+        cmocka_unit_test(test_broken_utf8),
+        cmocka_unit_test(test_sentences),
+        cmocka_unit_test(test_coverage),
+        cmocka_unit_test(test_closures),
+        cmocka_unit_test(test_pauses),
+        cmocka_unit_test(test_warp),
+        cmocka_unit_test(test_same_seed),
+        cmocka_unit_test(test_bad_voices),
+        cmocka_unit_test(test_a_cancelled_reading),
+        cmocka_unit_test(test_festival_phones),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
