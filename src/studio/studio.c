@@ -1,7 +1,9 @@
 /* The studio's front door: cast an actor, let them perform, film it. */
 #include "talkgen/studio.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "studio/dataset.h"
 #include "studio/film.h"
@@ -26,9 +28,10 @@ typedef struct {
     crew crew[MAX_CREWS];
     int crews;
     int64_t frames;
-    const char *dir; /* data set, or NULL */
-    uint8_t *rgb;    /* frames of one round in order, when there is no data set */
-    int64_t first;   /* frame of the round */
+    const char *dir;      /* data set, or NULL */
+    uint8_t *rgb;         /* frames of one round in order, when there is no data set */
+    int64_t first, count; /* frames of the round */
+    atomic_llong next;    /* of them, that no crew took yet */
 } stage;
 
 tg_studio_options tg_studio_defaults(void) {
@@ -60,7 +63,7 @@ static tg_status hire(tg_context *ctx, stage *s, crew *c) {
     return status == TG_OK ? TG_OK : tg_fail(ctx, status, "%s", tg_message(c->ctx));
 }
 
-/* Actor, person and film crews; the performance where `perform`. */
+/* Actor, person and up to `crews` film crews; the performance where `perform`. */
 static tg_status open_stage(tg_context *ctx, const tg_studio_options *o, bool perform, int crews,
                             stage *s) {
     *s = (stage){0};
@@ -94,6 +97,8 @@ static tg_status open_stage(tg_context *ctx, const tg_studio_options *o, bool pe
     if (perform)
         s->frames = o->frames > 0 && o->frames < s->performance->frames ? o->frames
                                                                         : s->performance->frames;
+    if (perform && s->frames < crews)
+        crews = (int)s->frames;
     s->film = tg_film_defaults(s->actor, s->person, o->size, o->size);
     for (; s->crews < crews && status == TG_OK; s->crews++)
         status = hire(ctx, s, &s->crew[s->crews]);
@@ -105,10 +110,9 @@ static int crew_count(tg_context *ctx) {
     return threads < MAX_CREWS ? threads : MAX_CREWS;
 }
 
-static void film_frames(void *arg, int64_t begin, int64_t end, int worker) {
-    stage *s = arg;
-    crew *c = &s->crew[worker];
-    for (int64_t i = begin; i < end && c->status == TG_OK; i++) {
+/* Frames of the round that no other crew takes. */
+static void film_frames(stage *s, crew *c) {
+    for (int64_t i; c->status == TG_OK && (i = atomic_fetch_add(&s->next, 1)) < s->count;) {
         int64_t frame = s->first + i;
         if (s->dir && tg_dataset_has_frame(s->dir, frame))
             continue;
@@ -124,10 +128,20 @@ static void film_frames(void *arg, int64_t begin, int64_t end, int worker) {
     }
 }
 
+/* There may be more workers than crews: an item is a crew. */
+static void film_crews(void *arg, int64_t begin, int64_t end, int worker) {
+    (void)worker;
+    stage *s = arg;
+    for (int64_t i = begin; i < end; i++)
+        film_frames(s, &s->crew[i]);
+}
+
 /* Films frames [first, first + count) on all crews. */
 static tg_status film_round(tg_context *ctx, stage *s, int64_t first, int64_t count) {
     s->first = first;
-    tg_pool_run(tg_context_pool(ctx), count, 1, film_frames, s);
+    s->count = count;
+    atomic_store(&s->next, 0);
+    tg_pool_run(tg_context_pool(ctx), s->crews, 1, film_crews, s);
     for (int i = 0; i < s->crews; i++)
         if (s->crew[i].status != TG_OK)
             return tg_fail(ctx, s->crew[i].status, "%s", tg_message(s->crew[i].ctx));
@@ -242,7 +256,7 @@ tg_status tg_studio_clip(tg_context *ctx, const tg_studio_options *options, cons
                          bool overwrite) {
     stage s;
     char sound[4096];
-    snprintf(sound, sizeof sound, "%s.sound.wav", path);
+    snprintf(sound, sizeof sound, "%s.%ld.sound.wav", path, (long)getpid()); /* nobody else's */
     tg_status status = open_stage(ctx, options, true, crew_count(ctx), &s);
     if (status == TG_OK)
         status = write_sound(ctx, &s, sound);
