@@ -107,9 +107,12 @@ static tg_status load_iris(tg_context *ctx, tg_film *f) {
         if (status != TG_OK)
             return status;
         if (image.width != image.height || image.width < 2) {
+            status = tg_fail(ctx, TG_EINPUT,
+                             "%s: %d x %d\n  expected: a square picture of an eye\n"
+                             "  try: fetch the file again from the MakeHuman repository",
+                             f->options.eye_texture, image.width, image.height);
             tg_image_free(&image);
-            return tg_fail(ctx, TG_EINPUT, "%s: %d x %d\n  expected: a square picture of an eye",
-                           f->options.eye_texture, image.width, image.height);
+            return status;
         }
     }
     size_t n = 3 * (size_t)image.width * (size_t)image.height;

@@ -2,10 +2,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "studio_scene.h"
+#include "talkgen/io.h"
 
 enum { SIZE = 96 };
 
@@ -173,6 +176,14 @@ static void sizes_out_of_range_are_refused(void **state) {
     o.eye_texture = "/nowhere/eye.png";
     assert_int_equal(tg_film_create(ctx, &scene, &o, &film), TG_EINPUT);
     assert_non_null(strstr(tg_message(ctx), "eye.png"));
+    char flat[64];
+    const uint8_t rgb[3 * 4 * 2] = {0};
+    snprintf(flat, sizeof flat, "studio_film_%ld.png", (long)getpid());
+    assert_int_equal(tg_image_write(ctx, flat, 4, 2, 3, rgb), TG_OK);
+    o.eye_texture = flat;
+    assert_int_equal(tg_film_create(ctx, &scene, &o, &film), TG_EINPUT);
+    assert_non_null(strstr(tg_message(ctx), "4 x 2"));
+    assert_int_equal(unlink(flat), 0);
     studio_scene_free(&scene);
     tg_context_destroy(&ctx);
 }
