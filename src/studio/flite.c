@@ -64,8 +64,10 @@ static bool take_phones(cst_utterance *utterance, double late_s, double total_s,
 /* flite ends the process on an inner error unless somebody waits at cst_errjmp; NULL then. */
 static cst_utterance *synthesize(cst_utterance *utterance) {
     jmp_buf trap;
+    cst_utterance *volatile done = NULL;
     cst_errjmp = &trap;
-    cst_utterance *done = setjmp(trap) ? NULL : utt_synth(utterance);
+    if (setjmp(trap) == 0)
+        done = utt_synth(utterance);
     cst_errjmp = NULL;
     return done;
 }
