@@ -105,6 +105,11 @@ static tg_status read_transforms(tg_context *ctx, const char *directory, int64_t
                              "%s: no focal_len\n  expected: a positive number of pixels\n"
                              "  try: filming or tracking again",
                              path[0]);
+        else if (!isfinite(set->cx) || !isfinite(set->cy))
+            status = tg_fail(ctx, TG_EINPUT,
+                             "%s: cx or cy is not finite\n  expected: pixels of the picture\n"
+                             "  try: filming or tracking again",
+                             path[0]);
     }
     if (status == TG_OK && (set->train_frames < 1 || set->frames == set->train_frames))
         status = tg_fail(ctx, TG_EINPUT,
@@ -174,8 +179,9 @@ bool tg_dataset_project(const tg_dataset *set, int64_t frame, const float point[
     return true;
 }
 
+/* NaN: low. */
 static int clamp_int(double x, int low, int high) {
-    return x < low ? low : x > high ? high : (int)x;
+    return !(x > low) ? low : x > high ? high : (int)x;
 }
 
 tg_box tg_dataset_box(const tg_dataset *set, int64_t frame, int first, int last, float grow) {

@@ -234,6 +234,24 @@ static void exchanged_colours_are_recognised(void **unused) {
     tg_dataset_report_free(&r);
 }
 
+/* Finite as a double, but not as the float it is kept in. */
+static void the_optical_centre_is_finite(void **unused) {
+    (void)unused;
+    tg_dataset *set;
+    copy_person("centre");
+    replace_in(in_root("centre/transforms_train.json"), "\"cx\":\t24,", "\"cx\":\t1e300,");
+    assert_int_equal(tg_dataset_open(ctx, in_root("centre"), 0, 0, &set), TG_EINPUT);
+    assert_non_null(strstr(tg_message(ctx), "cx or cy is not finite"));
+    assert_null(set);
+    /* and what a pose of such numbers shows lies in the picture nevertheless */
+    assert_ok(tg_dataset_open(ctx, in_root("person"), 0, 0, &set));
+    set->cx = INFINITY;
+    tg_box box = tg_dataset_mouth(set, 0);
+    assert_in_range(box.left, 0, 48);
+    assert_in_range(box.right, 0, 48);
+    tg_dataset_close(&set);
+}
+
 static void landmarks_must_lie_on_the_head(void **unused) {
     (void)unused;
     tg_dataset_report r;
@@ -443,6 +461,7 @@ int main(void) {
         cmocka_unit_test(poses_are_looked_at),
         cmocka_unit_test(frames_of_another_rate_are_told),
         cmocka_unit_test(exchanged_colours_are_recognised),
+        cmocka_unit_test(the_optical_centre_is_finite),
         cmocka_unit_test(landmarks_must_lie_on_the_head),
         cmocka_unit_test(landmarks_are_lifted_from_pictures),
         cmocka_unit_test(motion_of_geneface_is_taken),
