@@ -291,7 +291,7 @@ static tg_status check_motion(look_through *l, float **points) {
     if (!posed && !tg_file_exists(path))
         return TG_OK;
     tg_status status = tg_dataset_motion(l->ctx, l->directory, &motion);
-    if (status == TG_ENOMEM || tg_cancelled(l->ctx) != TG_OK)
+    if (status == TG_ENOMEM || (status != TG_OK && tg_cancelled(l->ctx) != TG_OK))
         return status;
     if (status != TG_OK) {
         tg_find(l->findings, "no usable landmarks",
