@@ -21,27 +21,34 @@ const char *tg_motion_origin_name(tg_motion_origin origin) {
 
 /* ---- landmarks.npy ------------------------------------------------------------------------- */
 
-static tg_status read_npy(tg_context *ctx, const char *path, dataset_motion *out) {
-    tg_npy npy;
-    tg_status status = tg_npy_read(ctx, path, &npy);
+tg_status tg_landmarks_read(tg_context *ctx, const char *path, tg_npy *out) {
+    tg_status status = tg_npy_read(ctx, path, out);
     if (status != TG_OK)
         return status;
-    if (npy.ndim != 3 || npy.dim[1] != POINTS || npy.dim[2] != 3 || npy.dim[0] < 1) {
-        tg_npy_free(&npy);
-        return tg_fail(ctx, TG_EINPUT,
-                       "%s: wrong shape\n  expected: [T,68,3]\n  try: filming again", path);
+    if (out->ndim != 3 || out->dim[1] != POINTS || out->dim[2] != 3 || out->dim[0] < 1)
+        status = tg_fail(ctx, TG_EINPUT,
+                         "%s: these are no landmarks\n  expected: [frames,68,3]\n"
+                         "  try: filming, tracking or making the corpus again",
+                         path);
+    for (int64_t i = 0; status == TG_OK && i < out->dim[0] * TG_COND_DIM; i++)
+        if (!isfinite(out->data[i]))
+            status = tg_fail(ctx, TG_EINPUT,
+                             "%s: value %lld is not a number\n  expected: finite positions\n"
+                             "  try: filming, tracking or making the corpus again",
+                             path, (long long)i);
+    if (status != TG_OK)
+        tg_npy_free(out);
+    return status;
+}
+
+static tg_status read_npy(tg_context *ctx, const char *path, dataset_motion *out) {
+    tg_npy npy;
+    tg_status status = tg_landmarks_read(ctx, path, &npy);
+    if (status == TG_OK) {
+        out->rows = npy.dim[0];
+        out->landmarks = npy.data;
     }
-    for (int64_t i = 0; i < npy.dim[0] * TG_COND_DIM; i++)
-        if (!isfinite(npy.data[i])) {
-            tg_npy_free(&npy);
-            return tg_fail(ctx, TG_EINPUT,
-                           "%s: value %lld is not a number\n  expected: finite positions\n"
-                           "  try: filming or tracking again",
-                           path, (long long)i);
-        }
-    out->rows = npy.dim[0];
-    out->landmarks = npy.data;
-    return TG_OK;
+    return status;
 }
 
 /* ---- .lms ------------------------------------------------------------------------------------ */

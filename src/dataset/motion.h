@@ -3,7 +3,13 @@
 #define TALKGEN_DATASET_MOTION_H
 
 #include "talkgen/dataset.h"
+#include "talkgen/io.h"
+
 #include "dataset/lift.h"
+
+/* Landmarks [T,68,3] of a .npy file, T >= 1; tg_npy_free. TG_EINPUT: another shape, or a value that
+ * is not finite. */
+tg_status tg_landmarks_read(tg_context *ctx, const char *path, tg_npy *out);
 
 typedef struct {
     tg_motion_origin origin;

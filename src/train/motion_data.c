@@ -53,8 +53,10 @@ static tg_status read_landmarks(tg_context *ctx, const char *corpus, tg_motion_d
         snprintf(path, sizeof path, "%s/%05d.json", corpus, number);
         tg_status s = tg_json_read(ctx, path, &about);
         if (s == TG_OK) {
-            d->clip[i].speaker = (int)tg_json_number(tg_json_get(about, "speaker"), -1);
-            if (d->clip[i].speaker < 0 || d->clip[i].speaker >= MAX_SPEAKERS)
+            double speaker = tg_json_number(tg_json_get(about, "speaker"), -1);
+            if (speaker >= 0 && speaker < MAX_SPEAKERS)
+                d->clip[i].speaker = (int)speaker;
+            else
                 s = tg_fail(ctx, TG_EINPUT,
                             "%s: its speaker is no number from 0 to %d\n  expected: a voice "
                             "corpus\n  try: talkgen studio corpus",
@@ -63,16 +65,9 @@ static tg_status read_landmarks(tg_context *ctx, const char *corpus, tg_motion_d
         tg_json_destroy(&about);
         snprintf(path, sizeof path, "%s/%05d.npy", corpus, number);
         if (s == TG_OK)
-            s = tg_npy_read(ctx, path, &lm);
-        if (s == TG_OK && !(lm.ndim == 3 && lm.dim[1] == TG_MOTION_POINTS && lm.dim[2] == 3))
-            s = tg_fail(ctx, TG_EINPUT,
-                        "%s: these are no landmarks\n  expected: [frames,68,3]\n"
-                        "  try: talkgen studio corpus",
-                        path);
-        if (s != TG_OK) {
-            tg_npy_free(&lm);
+            s = tg_landmarks_read(ctx, path, &lm);
+        if (s != TG_OK)
             return s;
-        }
         size_t n = (size_t)lm.dim[0] * TG_MOTION_DIM;
         if (used + n > room) {
             room = 2 * (used + n);

@@ -3,6 +3,8 @@
 #include "talkgen/io.h"
 #include "talkgen/speech.h"
 
+#include "dataset/motion.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <math.h>
@@ -157,17 +159,10 @@ static tg_status measure_lips(tg_context *ctx, const char *path, const float *la
 }
 
 static tg_status load_lips(tg_context *ctx, const char *path, tg_speech_clip *clip) {
-    tg_npy npy = {0};
-    tg_status status = tg_npy_read(ctx, path, &npy);
+    tg_npy npy;
+    tg_status status = tg_landmarks_read(ctx, path, &npy);
     if (status != TG_OK)
         return status;
-    if (npy.ndim != 3 || npy.dim[1] != 68 || npy.dim[2] != 3 || npy.dim[0] < 1) {
-        tg_npy_free(&npy);
-        return tg_fail(ctx, TG_EINPUT,
-                       "%s: not landmarks\n  expected: shape [T,68,3]\n"
-                       "  try: making the corpus again with talkgen studio",
-                       path);
-    }
     clip->lip_frames = npy.dim[0];
     status = measure_lips(ctx, path, npy.data, clip);
     tg_npy_free(&npy);

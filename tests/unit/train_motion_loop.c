@@ -232,6 +232,12 @@ static void says_what_is_missing(void **state) {
     assert_int_equal(tg_train_motion(ctx, &o, &result), TG_EINPUT);
     assert_non_null(strstr(tg_message(ctx), "no clips"));
     o.corpus = at("corpus");
+    const char vague[] = "{\"speaker\": 1e300}";
+    const char *card = at("corpus/00001.json");
+    assert_int_equal(tg_file_write(ctx, card, vague, sizeof vague - 1), TG_OK);
+    assert_int_equal(tg_train_motion(ctx, &o, &result), TG_EINPUT);
+    assert_non_null(strstr(tg_message(ctx), "its speaker is no number"));
+    assert_int_equal(tg_file_write(ctx, card, "{\"speaker\": 1}", 14), TG_OK);
     o.encoder = at("corpus/00000.flac");
     assert_int_equal(tg_train_motion(ctx, &o, &result), TG_EMODEL);
     /* a start that is for inference only */

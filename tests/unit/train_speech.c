@@ -173,6 +173,25 @@ static void test_no_end_and_no_corpus(void **state) {
     tg_context_destroy(&ctx);
 }
 
+static void test_a_spoiled_clip(void **state) {
+    (void)state;
+    static float lm[25][68][3];
+    tg_context *ctx = tg_context_create(1);
+    tg_speech_corpus corpus = {.dir = corpus_dir};
+    char path[160];
+    snprintf(path, sizeof path, "%s/%05d.npy", corpus_dir, 0);
+    lm[12][30][1] = NAN; /* one of them would make every weight one */
+    assert_int_equal(tg_npy_write(ctx, path, 3, (int64_t[]){25, 68, 3}, &lm[0][0][0]), TG_OK);
+    assert_int_equal(tg_speech_corpus_scan(ctx, &corpus, 0), TG_EINPUT);
+    assert_non_null(strstr(tg_message(ctx), "is not a number"));
+    assert_int_equal(tg_npy_write(ctx, path, 2, (int64_t[]){25, 204}, &lm[0][0][0]), TG_OK);
+    assert_int_equal(tg_speech_corpus_scan(ctx, &corpus, 0), TG_EINPUT);
+    assert_non_null(strstr(tg_message(ctx), "no landmarks"));
+    tg_speech_corpus_free(&corpus);
+    write_clip(ctx, 0);
+    tg_context_destroy(&ctx);
+}
+
 static void test_labels_follow_the_rate(void **state) {
     (void)state;
     tg_context *ctx = tg_context_create(1);
@@ -254,6 +273,7 @@ int main(void) {
         cmocka_unit_test(test_the_loss_falls),
         cmocka_unit_test(test_warm_start),
         cmocka_unit_test(test_no_end_and_no_corpus),
+        cmocka_unit_test(test_a_spoiled_clip),
         cmocka_unit_test(test_labels_follow_the_rate),
         cmocka_unit_test(test_codecs),
     };
