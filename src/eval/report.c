@@ -72,7 +72,8 @@ static void write_head(report *r) {
     figure(r, f[TG_REGION_MOUTH].psnr, "%.1f dB", "mouth");
     figure(r, r->pictures.control_psnr, "%.1f dB", "mouth, landmarks of 1 s later (control)");
     figure(r, f[TG_REGION_TORSO].psnr, "%.1f dB", "torso");
-    figure(r, r->spoken.gap_corr, "%.2f", "lip gap from sound against the truth");
+    if (r->spoken.frames > 0) /* else nobody listened */
+        figure(r, r->spoken.gap_corr, "%.2f", "lip gap from sound against the truth");
     fputs("</div></section>\n", r->page);
 }
 

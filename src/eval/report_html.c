@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum { WIDTH = 560, HEIGHT = 260, LEFT = 52, RIGHT = 12, TOP = 12, BOTTOM = 40 };
-enum { MAX_CSV = 1 << 28, COLUMNS = 16, MOST_POINTS = 600 };
+enum { MAX_CSV = 1 << 28, COLUMNS = 16, MOST_POINTS = 600, MOST_TICKS = 12 };
 
 void tg_html_text(FILE *page, const char *text) {
     for (; *text; text++) {
@@ -143,7 +143,7 @@ static bool find_range(const html_series *series, int count, range2 *r) {
     bool any = points >= 2;
     for (int d = 0; any && d < 2; d++) {
         if (!(r->high[d] > r->low[d]))
-            r->high[d] = r->low[d] + 1;
+            r->high[d] = r->low[d] + fmax(1, 1e-6 * fabs(r->low[d]));
     }
     if (any) {
         double margin = 0.05 * (r->high[1] - r->low[1]);
@@ -162,8 +162,12 @@ static double place(const range2 *r, int axis, double v) {
 static void draw_axes(FILE *page, const range2 *r, const char *x_unit, const char *y_unit) {
     for (int axis = 0; axis < 2; axis++) {
         double step = tick_of(r->high[axis] - r->low[axis], axis == 0 ? 6 : 5);
-        for (double v = ceil(r->low[axis] / step) * step; v <= r->high[axis] + 1e-9 * step;
-             v += step) {
+        double first = ceil(r->low[axis] / step) * step;
+        /* counted: beside numbers that are large enough, a step is nothing */
+        for (int k = 0; k < MOST_TICKS; k++) {
+            double v = first + k * step;
+            if (!(v <= r->high[axis] + 1e-9 * step))
+                break;
             double at = place(r, axis, v), shown = fabs(v) < 1e-9 * step ? 0 : v;
             if (axis == 0)
                 fprintf(page,

@@ -69,7 +69,7 @@ static void curves_are_read_and_drawn(void **unused) {
     char path[64];
     tg_context *ctx = tg_context_create(1);
     html_series s[2] = {{.name = "training", .colour = "red"}, {.name = "seen", .colour = "blue"}};
-    snprintf(path, sizeof path, "train_report.%d.csv", (int)getpid());
+    snprintf(path, sizeof path, "eval_report.%d.csv", (int)getpid());
     assert_int_equal(tg_file_write(ctx, path, csv, strlen(csv)), TG_OK);
     assert_int_equal(tg_html_csv(ctx, path, 1, 3, 2, "train", &s[0]), TG_OK);
     assert_int_equal(tg_html_csv(ctx, path, 1, 3, 2, "held_out", &s[1]), TG_OK);
@@ -115,6 +115,20 @@ static void curves_are_read_and_drawn(void **unused) {
     assert_null(strstr(m.text, "inf"));
     free(m.text);
     tg_html_series_free(&many);
+
+    /* beside which a step of the axis is nothing */
+    static const double large[2][2] = {{1e17, 1e17}, {9e15, 9e15 + 4}};
+    for (int k = 0; k < 2; k++) {
+        html_series one = {.name = "large", .colour = "red"};
+        assert_true(tg_html_point(&one, 0, large[k][0]) && tg_html_point(&one, 1, large[k][1]));
+        begin(&m);
+        tg_html_chart(m.page, "Title", "s", "dB", &one, 1);
+        end(&m);
+        assert_true(m.bytes > 100 && m.bytes < 10000);
+        assert_null(strstr(m.text, "nan"));
+        free(m.text);
+        tg_html_series_free(&one);
+    }
     tg_html_series_free(&s[0]);
     tg_html_series_free(&s[1]);
     tg_context_destroy(&ctx);
