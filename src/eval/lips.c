@@ -5,6 +5,7 @@
 #include "talkgen/systems.h"
 
 #include "eval/correlation.h"
+#include "eval/made_motion.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -22,20 +23,6 @@ typedef struct {
     int width, height;
     float mouth[3]; /* mean of points 48-67, dm */
 } view;
-
-static double gap_of(const float *frame) {
-    static const int pairs[3][2] = {{61, 67}, {62, 66}, {63, 65}};
-    double sum = 0;
-    for (int i = 0; i < 3; i++) {
-        double d2 = 0;
-        for (int k = 0; k < 3; k++) {
-            double d = (double)frame[3 * pairs[i][0] + k] - frame[3 * pairs[i][1] + k];
-            d2 += d * d;
-        }
-        sum += sqrt(d2) / 3;
-    }
-    return sum;
-}
 
 /* Brightness at a real position, clamped at the border. */
 static double brightness(const uint8_t *rgb, int width, int height, double x, double y) {
@@ -111,7 +98,7 @@ static tg_status fit(tg_context *ctx, const tg_dataset *data, const view *v,
     for (int64_t i = 0; i < data->train_frames; i++) {
         if (!crop(v, data->c2w + 16 * i, data->frame_rgb + (size_t)i * bytes, x))
             continue;
-        double y = gap_of(data->landmarks + data->image_id[i] * TG_COND_DIM);
+        double y = tg_lip_gap(data->landmarks + data->image_id[i] * TG_COND_DIM);
         for (int r = 0; r < WEIGHTS; r++) {
             for (int c = 0; c <= r; c++)
                 a[r * WEIGHTS + c] += x[r] * x[c];
@@ -174,7 +161,7 @@ static tg_status read_video(tg_context *ctx, const char *path, const view *v, co
             break;
         }
         if (crop(&big, poses->data + 16 * i, rgb, x))
-            tg_pairs_add(&m, read_gap(weight, x), gap_of(motion->data + i * TG_COND_DIM));
+            tg_pairs_add(&m, read_gap(weight, x), tg_lip_gap(motion->data + i * TG_COND_DIM));
     }
     out->frames = (int64_t)m.n;
     out->video_corr = tg_pairs_correlation(&m);
@@ -213,7 +200,7 @@ tg_status tg_eval_lips(tg_context *ctx, const char *dataset, const char *video, 
         for (int64_t i = data->train_frames; s == TG_OK && i < data->frames; i++)
             if (crop(&v, data->c2w + 16 * i, data->frame_rgb + (size_t)i * bytes, x))
                 tg_pairs_add(&m, read_gap(weight, x),
-                             gap_of(data->landmarks + data->image_id[i] * TG_COND_DIM));
+                             tg_lip_gap(data->landmarks + data->image_id[i] * TG_COND_DIM));
         out->true_corr = m.n > 2 ? tg_pairs_correlation(&m) : NAN;
         if (s == TG_OK)
             s = read_video(ctx, video, &v, &lm, &pose, weight, out);

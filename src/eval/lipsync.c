@@ -3,6 +3,8 @@
 #include "talkgen/eval.h"
 #include "talkgen/io.h"
 
+#include "eval/made_motion.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -328,14 +330,6 @@ static void summarize(const verdicts *v, tg_lipsync_figures *out) {
 /* ---- a clip's files ----------------------------------------------------------------------------
  */
 
-static double distance(const float *frame, int a, int b) {
-    double sum = 0;
-    for (int k = 0; k < 3; k++)
-        sum += ((double)frame[3 * a + k] - frame[3 * b + k]) *
-               ((double)frame[3 * a + k] - frame[3 * b + k]);
-    return sqrt(sum);
-}
-
 /* RMS per video frame over its 95th percentile; out, scratch [n]. */
 static tg_status loudness(tg_context *ctx, const char *path, int64_t n, double fps, double *out,
                           double *scratch) {
@@ -429,7 +423,7 @@ static tg_status add_clip(tg_context *ctx, const tg_lipsync_clip *clip, double f
         double *gap = block, *width = gap + n, *rms = width + n, *flat = rms + n, *other = flat + n;
         double eyes = 0, unused, p95 = 0;
         for (int64_t i = 0; i < n; i++)
-            eyes += distance(motion.data + i * DIM, 36, 45) / (double)n;
+            eyes += tg_landmark_distance(motion.data + i * DIM, 36, 45) / (double)n;
         if (eyes < SMALLEST_EYES)
             s = tg_fail(ctx, TG_EINPUT,
                         "%s: its eyes are %.3g apart, these are no points of a face\n"
@@ -439,8 +433,8 @@ static tg_status add_clip(tg_context *ctx, const tg_lipsync_clip *clip, double f
                         name_of(clip), eyes);
         for (int64_t i = 0; i < n; i++) {
             const float *f = motion.data + i * DIM;
-            gap[i] = (distance(f, 61, 67) + distance(f, 62, 66) + distance(f, 63, 65)) / 3;
-            width[i] = distance(f, 48, 54) / eyes;
+            gap[i] = tg_lip_gap(f);
+            width[i] = tg_landmark_distance(f, 48, 54) / eyes;
             flat[i] = 1;
         }
         if (s == TG_OK)

@@ -3,6 +3,7 @@
 #include "talkgen/io.h"
 
 #include "eval/contact_sheet.h"
+#include "eval/made_motion.h"
 #include "eval/portrait_frames.h"
 
 #include <stdio.h>
@@ -51,32 +52,6 @@ static tg_status make_sheet(tg_context *ctx, const portrait_frames *f, uint8_t *
 }
 
 /* ---- film ---------------------------------------------------------------------------------- */
-
-/* Landmarks of the whole sound; *rows = 0 when the identity makes none. */
-static tg_status listen(tg_context *ctx, const tg_identity *identity, const char *audio,
-                        float **landmarks, int64_t *rows) {
-    tg_motion_options o = tg_synth_defaults().motion;
-    tg_motion_source *source = NULL;
-    bool done = false;
-    size_t bytes;
-    *rows = 0;
-    if (!identity->vae || identity->idexp || !tg_file_exists(audio))
-        return TG_OK;
-    o.audio = audio;
-    tg_status s = tg_motion_source_open(ctx, identity, &o, &source);
-    int64_t frames = s == TG_OK ? tg_motion_source_frames(source) : 0;
-    if (s == TG_OK && (!tg_mul_size((size_t)frames, TG_COND_DIM * sizeof(float), &bytes) ||
-                       !(*landmarks = tg_alloc(bytes))))
-        s = tg_fail(ctx, TG_ENOMEM, "%s: no memory for its landmarks", audio);
-    while (s == TG_OK && *rows < frames) {
-        s = tg_motion_source_next(ctx, source, *landmarks + *rows * TG_COND_DIM, &done);
-        if (s != TG_OK || done)
-            break;
-        (*rows)++;
-    }
-    tg_motion_source_close(&source);
-    return s;
-}
 
 static void put_beside(const uint8_t *rgb, int part, int parts, int width, int height,
                        uint8_t *wide) {
@@ -145,8 +120,9 @@ tg_status tg_report_pictures(tg_context *ctx, const tg_identity *identity, const
     portrait_frames f;
     char audio[1200];
     float *spoken = NULL;
-    int64_t rows = 0;
+    int64_t rows = 0; /* 0 = the identity makes none */
     uint8_t *rgb = NULL;
+    const tg_motion_options motion = tg_synth_defaults().motion;
     memset(out, 0, sizeof *out);
     snprintf(audio, sizeof audio, "%s/aud.wav", dataset);
     tg_status s = tg_portrait_frames_open(ctx, identity, dataset, TG_MARCH_FAST, &f);
@@ -157,8 +133,8 @@ tg_status tg_report_pictures(tg_context *ctx, const tg_identity *identity, const
         out->height = f.data->height;
         s = make_sheet(ctx, &f, rgb, out);
     }
-    if (s == TG_OK)
-        s = listen(ctx, identity, audio, &spoken, &rows);
+    if (s == TG_OK && identity->vae && !identity->idexp && tg_file_exists(audio))
+        s = tg_made_motion(ctx, identity, audio, &motion, &spoken, &rows);
     if (s == TG_OK)
         s = make_film(ctx, &f, audio, video, (int64_t)(seconds * FPS), spoken, rows, rgb, out);
     tg_portrait_frames_close(&f);

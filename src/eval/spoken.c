@@ -4,6 +4,7 @@
 #include "talkgen/systems.h"
 
 #include "eval/correlation.h"
+#include "eval/made_motion.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -27,36 +28,9 @@ typedef struct {
 static tg_status make_take(tg_context *ctx, const tg_identity *identity, const char *audio,
                            float temperature, uint64_t seed, take *out) {
     tg_motion_options o = tg_synth_defaults().motion;
-    tg_motion_source *source = NULL;
-    o.audio = audio;
     o.seed = seed;
     o.temperature = temperature;
-    *out = (take){0};
-    tg_status s = tg_motion_source_open(ctx, identity, &o, &source);
-    int64_t frames = s == TG_OK ? tg_motion_source_frames(source) : 0;
-    size_t bytes;
-    if (s == TG_OK && (!tg_mul_size((size_t)frames, TG_COND_DIM * sizeof(float), &bytes) ||
-                       !(out->landmarks = tg_alloc(bytes))))
-        s = tg_fail(ctx, TG_ENOMEM, "%s: no memory for its landmarks", audio);
-    bool done = false;
-    while (s == TG_OK && !done && out->rows < frames) {
-        s = tg_motion_source_next(ctx, source, out->landmarks + out->rows * TG_COND_DIM, &done);
-        out->rows += s == TG_OK && !done;
-        if (s == TG_OK)
-            s = tg_cancelled(ctx);
-    }
-    tg_motion_source_close(&source);
-    return s;
-}
-
-static double gap_of(const float *p) {
-    double sum = 0;
-    for (int k = 0; k < 3; k++) {
-        const float *a = p + 3 * (61 + k), *b = p + 3 * (67 - k);
-        sum += sqrt((double)((a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1]) +
-                             (a[2] - b[2]) * (a[2] - b[2])));
-    }
-    return sum / 3;
+    return tg_made_motion(ctx, identity, audio, &o, &out->landmarks, &out->rows);
 }
 
 /* Mean squared distance of the mouth's points, dm^2. */
@@ -79,7 +53,7 @@ static void compare_truth(const tg_dataset *data, const take *flat, tg_spoken_sc
         const float *truth = data->landmarks + row * TG_COND_DIM;
         error += mouth_distance(made, truth);
         spread += mouth_distance(data->mean, truth);
-        tg_pairs_add(&gaps, gap_of(made), gap_of(truth));
+        tg_pairs_add(&gaps, tg_lip_gap(made), tg_lip_gap(truth));
         n++;
     }
     out->frames = (int64_t)n;
@@ -124,7 +98,7 @@ static double jitter_of(const float *landmarks, int64_t rows) {
 static double gap_deviation(const float *landmarks, int64_t rows) {
     double sum = 0, square = 0;
     for (int64_t r = 0; r < rows; r++) {
-        double g = gap_of(landmarks + r * TG_COND_DIM);
+        double g = tg_lip_gap(landmarks + r * TG_COND_DIM);
         sum += g;
         square += g * g;
     }
