@@ -6,7 +6,7 @@
 #include "talkgen/motion.h"
 #include "talkgen/speech.h"
 #include "talkgen/train.h"
-#include "train/speech_augment.h"
+#include "train/draws.h"
 
 enum { TG_TAKES = 2 }; /* features of each clip: as recorded, and through a worse microphone */
 

@@ -15,33 +15,6 @@ struct tg_augmenter {
     int64_t source_room, scratch_room;
 };
 
-static uint64_t next_word(tg_draws *d) {
-    d->state += 0x9E3779B97F4A7C15u;
-    uint64_t z = d->state;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
-}
-
-tg_draws tg_draws_make(uint64_t seed, uint64_t step, uint64_t example) {
-    tg_draws d = {seed * 0xD1342543DE82EF95u + step};
-    d.state = next_word(&d) + example;
-    d.state = next_word(&d);
-    return d;
-}
-
-double tg_draw(tg_draws *d) {
-    return (double)(next_word(d) >> 11) * 0x1p-53;
-}
-
-double tg_draw_between(tg_draws *d, double a, double b) {
-    return a + (b - a) * tg_draw(d);
-}
-
-bool tg_draw_chance(tg_draws *d, double p) {
-    return tg_draw(d) < p;
-}
-
 void tg_augmenter_destroy(tg_augmenter **a) {
     if (*a != NULL) {
         for (int i = 0; i < SPEEDS; i++)

@@ -2,17 +2,8 @@
 #ifndef TALKGEN_TRAIN_SPEECH_AUGMENT_H
 #define TALKGEN_TRAIN_SPEECH_AUGMENT_H
 
-#include "talkgen/core.h"
+#include "train/draws.h"
 #include "train/speech_corpus.h"
-
-/* Stream of random numbers for one example (splitmix64; millions per second of noise). */
-typedef struct {
-    uint64_t state;
-} tg_draws;
-tg_draws tg_draws_make(uint64_t seed, uint64_t step, uint64_t example);
-double tg_draw(tg_draws *d);                             /* [0,1) */
-double tg_draw_between(tg_draws *d, double a, double b); /* [a,b) */
-bool tg_draw_chance(tg_draws *d, double p);
 
 /* Resamplers for the changes of rate and pitch, made when first used. */
 typedef struct tg_augmenter tg_augmenter;

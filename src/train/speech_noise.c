@@ -16,11 +16,7 @@ double tg_signal_rms(const float *x, int64_t n) {
 
 /* Nearly normal: the sum of the four 16-bit words of one draw, variance 1. */
 static float hiss(tg_draws *d) {
-    d->state += 0x9E3779B97F4A7C15u;
-    uint64_t z = d->state;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    z ^= z >> 31;
+    uint64_t z = tg_draw_word(d);
     int32_t sum = (int32_t)(z & 0xffff) + (int32_t)(z >> 16 & 0xffff) +
                   (int32_t)(z >> 32 & 0xffff) + (int32_t)(z >> 48);
     return (float)(sum - 131070) * (1.0f / 37837.0f);

@@ -3,7 +3,7 @@
 #ifndef TALKGEN_TRAIN_SPEECH_NOISE_H
 #define TALKGEN_TRAIN_SPEECH_NOISE_H
 
-#include "train/speech_augment.h"
+#include "train/draws.h"
 
 typedef enum {
     TG_NOISE_WHITE,
