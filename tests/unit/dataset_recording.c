@@ -4,29 +4,15 @@
 #include "dataset_scene.h"
 
 #include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <unistd.h>
+
+#include "test_root.h"
 
 #include <cmocka.h>
 
 #include "../torch_writer.h"
 
 static const scene person = {48, 150, 136};
-static char root[512];
 static tg_context *ctx;
-
-static const char *in_root(const char *format, ...) {
-    static char path[8][700];
-    static int turn;
-    va_list args;
-    turn = (turn + 1) % 8;
-    int n = snprintf(path[turn], sizeof path[turn], "%s/", root);
-    va_start(args, format);
-    vsnprintf(path[turn] + n, sizeof path[turn] - (size_t)n, format, args);
-    va_end(args);
-    return path[turn];
-}
 
 static void assert_ok(tg_status status) {
     if (status != TG_OK)
@@ -36,7 +22,7 @@ static void assert_ok(tg_status status) {
 static int make(void **state) {
     (void)state;
     static float sound[150 * 640];
-    snprintf(root, sizeof root, "train_recording.%d", (int)getpid());
+    assert_true(make_root("dataset_recording"));
     ctx = tg_context_create(2);
     if (scene_write(ctx, &person, in_root("person")) != TG_OK)
         return 1;
@@ -44,11 +30,8 @@ static int make(void **state) {
 }
 
 static int drop(void **state) {
-    (void)state;
-    char command[600];
     tg_context_destroy(&ctx);
-    snprintf(command, sizeof command, "rm -rf '%s'", root);
-    return system(command);
+    return remove_root(state);
 }
 
 /* A copy of the person, to be broken. */

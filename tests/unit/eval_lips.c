@@ -8,20 +8,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <unistd.h>
+
 #include <cmocka.h>
 
-enum { SIZE = 96, FRAMES = 150, TRAIN = 110, HELD_OUT = FRAMES - TRAIN };
+#include "test_root.h"
 
-static char root[] = "eval_lips_XXXXXX";
-static const char *in_root(const char *name) {
-    static char path[4][300];
-    static int next;
-    char *p = path[next++ % 4];
-    snprintf(p, sizeof path[0], "%s/%s", root, name);
-    return p;
-}
+enum { SIZE = 96, FRAMES = 150, TRAIN = 110, HELD_OUT = FRAMES - TRAIN };
 
 /* The held-out frames as a video, and landmarks taken `shift` frames later. */
 static void write_clip(tg_context *ctx, int shift) {
@@ -33,7 +25,7 @@ static void write_clip(tg_context *ctx, int shift) {
         char name[64];
         tg_image image = {0};
         snprintf(name, sizeof name, "person/gt_imgs/%d.png", TRAIN + i);
-        assert_int_equal(tg_image_read(ctx, in_root(name), 3, &image), TG_OK);
+        assert_int_equal(tg_image_read(ctx, in_root("%s", name), 3, &image), TG_OK);
         assert_int_equal(tg_sink_write(ctx, sink, image.data), TG_OK);
         tg_image_free(&image);
         scene_landmarks(TRAIN + i + shift, landmarks + i * TG_COND_DIM);
@@ -85,14 +77,13 @@ static int set_up(void **state) {
     tg_context *ctx = tg_context_create(1);
     *state = ctx;
     scene s = {SIZE, FRAMES, TRAIN};
-    return ctx && mkdtemp(root) && scene_write(ctx, &s, in_root("person")) == TG_OK ? 0 : 1;
+    return ctx && make_root("eval_lips") && scene_write(ctx, &s, in_root("person")) == TG_OK ? 0
+                                                                                             : 1;
 }
 
 static int tear_down(void **state) {
-    char command[400];
-    snprintf(command, sizeof command, "rm -rf '%s'", root);
     tg_context_destroy((tg_context **)state);
-    return system(command) == 0 ? 0 : 1;
+    return remove_root(NULL);
 }
 
 int main(void) {

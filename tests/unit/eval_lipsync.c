@@ -8,15 +8,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "test_root.h"
+
 enum { CLIPS = 2, PHONES = 36, RATE = 8000 };
 
-static char root[64], names[CLIPS][3][96];
+static char names[CLIPS][3][256];
 
 /* Every phone lasts 0.12 s, silences 0.4 s. */
 static const char *const phones[PHONES] = {
@@ -58,8 +58,7 @@ static double opening_of(const char *phone) {
 static int set_up(void **state) {
     (void)state;
     tg_context *ctx = tg_context_create(1);
-    snprintf(root, sizeof root, "train_lipsync_%ld", (long)getpid());
-    assert_int_equal(tg_make_dirs(ctx, root), TG_OK);
+    assert_true(make_root("eval_lipsync"));
     for (int c = 0; c < CLIPS; c++) {
         char json[4096] = "[";
         static float x[10 * RATE], lm[10 * 25][68][3];
@@ -95,7 +94,7 @@ static int set_up(void **state) {
         strcat(json, "]");
         const char *const ending[3] = {"npy", "json", "wav"};
         for (int k = 0; k < 3; k++)
-            snprintf(names[c][k], sizeof names[c][k], "%s/%d.%s", root, c, ending[k]);
+            snprintf(names[c][k], sizeof names[c][k], "%s", in_root("%d.%s", c, ending[k]));
         assert_int_equal(
             tg_npy_write(ctx, names[c][0], 3, (int64_t[]){frames, 68, 3}, &lm[0][0][0]), TG_OK);
         assert_int_equal(tg_file_write(ctx, names[c][1], json, strlen(json)), TG_OK);
@@ -103,13 +102,6 @@ static int set_up(void **state) {
     }
     tg_context_destroy(&ctx);
     return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf '%s'", root);
-    return system(command);
 }
 
 static void close_to(double got, double want) {
@@ -154,8 +146,7 @@ static void what_cannot_be_scored(void **state) {
     (void)state;
     tg_context *ctx = tg_context_create(1);
     tg_lipsync_score s;
-    char none[96];
-    snprintf(none, sizeof none, "%s/none.json", root);
+    const char *none = in_root("none.json"), *small = in_root("small.npy");
     assert_int_equal(tg_file_write(ctx, none, "[]", 2), TG_OK);
     tg_lipsync_clip clip = {.motion = names[0][0], .phones = none, .audio = names[0][2]};
     assert_int_equal(tg_lipsync(ctx, &clip, 1, 25, &s), TG_EINPUT);
@@ -167,8 +158,6 @@ static void what_cannot_be_scored(void **state) {
 
     /* Displacements instead of points: as small as a converted identity makes them. */
     tg_npy motion;
-    char small[96];
-    snprintf(small, sizeof small, "%s/small.npy", root);
     assert_int_equal(tg_npy_read(ctx, names[0][0], &motion), TG_OK);
     for (int64_t i = 0; i < motion.dim[0] * 204; i++)
         motion.data[i] /= 10;
@@ -192,5 +181,5 @@ int main(void) {
         cmocka_unit_test(figures_of_the_definition),
         cmocka_unit_test(what_cannot_be_scored),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, remove_root);
 }

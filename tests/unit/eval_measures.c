@@ -8,25 +8,15 @@
 #include "talkgen/systems.h"
 
 #include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <unistd.h>
+
+#include "test_root.h"
 
 #include <cmocka.h>
 
 enum { SIDE = 64, PIXELS = SIDE * SIDE };
 
 static const scene person = {48, 140, 120};
-static char root[512];
 static tg_context *ctx;
-
-static const char *in_root(const char *name) {
-    static char path[8][700];
-    static int turn;
-    turn = (turn + 1) % 8;
-    snprintf(path[turn], sizeof path[turn], "%s/%s", root, name);
-    return path[turn];
-}
 
 static void assert_ok(tg_status status) {
     if (status != TG_OK)
@@ -36,7 +26,7 @@ static void assert_ok(tg_status status) {
 static int make(void **state) {
     (void)state;
     static float sound[140 * 640];
-    snprintf(root, sizeof root, "train_measures.%d", (int)getpid());
+    assert_true(make_root("eval_measures"));
     ctx = tg_context_create(1);
     for (int i = 0; i < 140 * 640; i++)
         sound[i] = 0.3f * sinf(0.06f * (float)i) * (i / 6400 % 2 ? 1 : 0.01f);
@@ -45,11 +35,8 @@ static int make(void **state) {
 }
 
 static int drop(void **state) {
-    (void)state;
-    char command[600];
     tg_context_destroy(&ctx);
-    snprintf(command, sizeof command, "rm -rf '%s'", root);
-    return system(command);
+    return remove_root(state);
 }
 
 /* A smooth picture with detail everywhere, seen `dx`, `dy` pixels further left and up. */

@@ -8,37 +8,21 @@
 #include "train/torso_step.h"
 
 #include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <unistd.h>
+
+#include "test_root.h"
 
 #include <cmocka.h>
 
+#include "train_runs.h"
+
 static const scene small = {48, 40, 36};
-static char root[512];
-
-static const char *in_root(const char *name) {
-    static char path[4][700];
-    static int turn;
-    turn = (turn + 1) % 4;
-    snprintf(path[turn], sizeof(path[turn]), "%s/%s", root, name);
-    return path[turn];
-}
-
 static int make_recording(void **state) {
     (void)state;
-    snprintf(root, sizeof(root), "train_nerf_loop.%d", (int)getpid());
+    assert_true(make_root("train_nerf_loop"));
     tg_context *ctx = tg_context_create(1);
     tg_status status = scene_write(ctx, &small, in_root("person"));
     tg_context_destroy(&ctx);
     return status;
-}
-
-static int remove_recording(void **state) {
-    (void)state;
-    char command[600];
-    snprintf(command, sizeof(command), "rm -rf '%s'", root);
-    return system(command);
 }
 
 static void recording_is_read(void **unused) {
@@ -214,49 +198,18 @@ static void rare_faces_and_mouths_are_drawn_more(void **unused) {
     tg_context_destroy(&ctx);
 }
 
-/* Cancels at the progress call number `at`. */
-typedef struct {
-    tg_context *ctx;
-    int at;
-} stopper;
-
-static void stop_there(void *user, const char *stage, double done, double total, const char *text) {
-    (void)done, (void)total, (void)text;
-    stopper *s = user;
-    if (strncmp(stage, "train", 5) == 0 && --s->at == 0)
-        tg_cancel(s->ctx, TG_ESTOPPED);
-}
-
-static void assert_same_model(const char *a, const char *b) {
-    tg_context *ctx = tg_context_create(1);
-    tg_st *st[2];
-    assert_int_equal(tg_st_open(ctx, a, &st[0]), TG_OK);
-    assert_int_equal(tg_st_open(ctx, b, &st[1]), TG_OK);
-    assert_int_equal(tg_st_count(st[0]), tg_st_count(st[1]));
-    for (int i = 0; i < tg_st_count(st[0]); i++) {
-        const tg_st_tensor *t = tg_st_at(st[0], i), *u = tg_st_find(st[1], t->name);
-        assert_non_null(u);
-        assert_int_equal(t->bytes, u->bytes);
-        assert_memory_equal(t->data, u->data, t->bytes);
-    }
-    tg_st_close(&st[0]);
-    tg_st_close(&st[1]);
-    tg_context_destroy(&ctx);
-}
-
 static tg_status train_head(int threads, const char *state, int stop_at,
                             tg_train_head_result *result) {
-    tg_context *ctx = tg_context_create(threads);
-    stopper s = {ctx, stop_at};
-    tg_context_set_progress(ctx, stop_there, &s);
+    stopper s = {tg_context_create(threads), "train head", stop_at, false};
+    tg_context_set_progress(s.ctx, stop_there, &s);
     tg_train_head_options options = {.dataset = in_root("person"),
-                                     .state = in_root(state),
+                                     .state = in_root("%s", state),
                                      .steps = 160,
                                      .rays = 512,
                                      .hidden = 32,
                                      .seed = 1};
-    tg_status status = tg_train_head(ctx, &options, result);
-    tg_context_destroy(&ctx);
+    tg_status status = tg_train_head(s.ctx, &options, result);
+    tg_context_destroy(&s.ctx);
     return status;
 }
 
@@ -274,21 +227,20 @@ static void head_learns_and_goes_on_after_a_stop(void **unused) {
     assert_int_equal(train_head(2, "two", 4, &two), TG_ESTOPPED);
     assert_true(two.steps < 160);
     assert_int_equal(train_head(2, "two", 0, &two), TG_OK);
-    assert_same_model(one.model, two.model);
+    assert_same_file(one.model, two.model);
 }
 
 static tg_status train_torso(int threads, const char *state, int stop_at,
                              tg_train_torso_result *result) {
-    tg_context *ctx = tg_context_create(threads);
-    stopper s = {ctx, stop_at};
-    tg_context_set_progress(ctx, stop_there, &s);
+    stopper s = {tg_context_create(threads), "train torso", stop_at, false};
+    tg_context_set_progress(s.ctx, stop_there, &s);
     tg_train_torso_options options = {.dataset = in_root("person"),
-                                      .state = in_root(state),
+                                      .state = in_root("%s", state),
                                       .steps = 160,
                                       .pixels = 2048,
                                       .seed = 1};
-    tg_status status = tg_train_torso(ctx, &options, result);
-    tg_context_destroy(&ctx);
+    tg_status status = tg_train_torso(s.ctx, &options, result);
+    tg_context_destroy(&s.ctx);
     return status;
 }
 
@@ -300,7 +252,7 @@ static void torso_learns_and_goes_on_after_a_stop(void **unused) {
     assert_int_equal(train_torso(2, "two", 4, &two), TG_ESTOPPED);
     assert_true(two.steps < 160);
     assert_int_equal(train_torso(2, "two", 0, &two), TG_OK);
-    assert_same_model(one.model, two.model);
+    assert_same_file(one.model, two.model);
 }
 
 /* What was trained loads into a renderer's model, whose picture is the one that was scored. */
@@ -445,5 +397,5 @@ int main(void) {
         cmocka_unit_test(torso_learns_and_goes_on_after_a_stop),
         cmocka_unit_test(models_make_an_identity),
     };
-    return cmocka_run_group_tests(tests, make_recording, remove_recording);
+    return cmocka_run_group_tests(tests, make_recording, remove_root);
 }

@@ -8,25 +8,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <unistd.h>
+
 #include <cmocka.h>
 
-static char root[] = "train_setback_XXXXXX";
-static const char *in_root(const char *name) {
-    static char path[4][300];
-    static int next;
-    char *p = path[next++ % 4];
-    snprintf(p, sizeof path[0], "%s/%s", root, name);
-    return p;
-}
+#include "test_root.h"
 
 static void run(tg_context *ctx, int64_t steps, tg_train_head_result *result) {
-    char dataset[300], state[300];
-    snprintf(dataset, sizeof dataset, "%s", in_root("person"));
-    snprintf(state, sizeof state, "%s", in_root("head"));
-    tg_train_head_options o = {.dataset = dataset,
-                               .state = state,
+    tg_train_head_options o = {.dataset = in_root("person"),
+                               .state = in_root("head"),
                                .steps = steps,
                                .rays = 256,
                                .frames_per_step = 4,
@@ -71,14 +60,15 @@ static int set_up(void **state) {
     tg_context *ctx = tg_context_create(1);
     *state = ctx;
     scene s = {64, 40, 30};
-    return ctx && mkdtemp(root) && scene_write(ctx, &s, in_root("person")) == TG_OK ? 0 : 1;
+    return ctx && make_root("train_nerf_setback") &&
+                   scene_write(ctx, &s, in_root("person")) == TG_OK
+               ? 0
+               : 1;
 }
 
 static int tear_down(void **state) {
-    char command[400];
-    snprintf(command, sizeof command, "rm -rf '%s'", root);
     tg_context_destroy((tg_context **)state);
-    return system(command) == 0 ? 0 : 1;
+    return remove_root(NULL);
 }
 
 int main(void) {

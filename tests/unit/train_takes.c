@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 
+#include "test_root.h"
 #include "tiny_encoder.h"
+#include "train_runs.h"
 
 #include "talkgen/speech.h"
 #include "talkgen/systems.h"
@@ -19,17 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-static char root[64];
-
-static const char *at(const char *name) {
-    static char path[16][160];
-    static int next;
-    char *p = path[next++ % 16];
-    snprintf(p, sizeof path[0], "%s/%s", root, name);
-    return p;
-}
 
 /* ---- a source ----------------------------------------------------------------------------- */
 
@@ -281,35 +272,13 @@ static void test_crops(void **state) {
 /* ---- training ---------------------------------------------------------------------------------
  */
 
-typedef struct {
-    tg_context *ctx;
-    const char *stage;
-    int left;
-} stopper;
-
-static void maybe_stop(void *user, const char *stage, double done, double total, const char *text) {
-    (void)done, (void)total, (void)text;
-    stopper *s = user;
-    if (s->stage && strcmp(stage, s->stage) == 0 && --s->left == 0)
-        tg_cancel(s->ctx, TG_ESTOPPED);
-}
-
-static void same_file(const char *a, const char *b) {
-    char md5[2][33];
-    tg_context *ctx = tg_context_create(1);
-    assert_int_equal(tg_file_md5(ctx, a, md5[0]), TG_OK);
-    assert_int_equal(tg_file_md5(ctx, b, md5[1]), TG_OK);
-    assert_string_equal(md5[0], md5[1]);
-    tg_context_destroy(&ctx);
-}
-
 static tg_status train_speech(factory *f, const char *name, const char *stop, int64_t steps,
                               tg_train_speech_result *result) {
-    stopper s = {tg_context_create(1), stop, 2};
-    tg_context_set_progress(s.ctx, maybe_stop, &s);
+    stopper s = {tg_context_create(1), stop, 2, false};
+    tg_context_set_progress(s.ctx, stop_there, &s);
     tg_train_takes source = source_of(f);
     tg_train_speech_options o = {.takes = &source,
-                                 .state = at(name),
+                                 .state = in_root("%s", name),
                                  .steps = steps,
                                  .step_audio_s = 3,
                                  .check_every_s = 1e6,
@@ -323,7 +292,7 @@ static tg_status train_speech(factory *f, const char *name, const char *stop, in
 static bool kept(const char *name, const char *key, const char *words) {
     tg_context *ctx = tg_context_create(1);
     tg_st *st = NULL;
-    assert_int_equal(tg_st_open(ctx, at(name), &st), TG_OK);
+    assert_int_equal(tg_st_open(ctx, in_root("%s", name), &st), TG_OK);
     const char *text = tg_st_meta(st, key);
     bool same = text && strncmp(text, words, strlen(words)) == 0;
     tg_st_close(&st);
@@ -345,7 +314,7 @@ static void test_resumed_speech_ends_at_the_same_weights(void **state) {
     assert_true(kept("speech2/state.safetensors", "talkgen.train.speech", "4 "));
     assert_int_equal(train_speech(&f, "speech2", NULL, 8, &b), TG_OK);
     assert_int_equal(f.open, 0);
-    same_file(a.encoder, b.encoder);
+    assert_same_file(a.encoder, b.encoder);
     assert_true(a.audio_s == b.audio_s);
 }
 
@@ -356,8 +325,11 @@ static void test_hours_end_the_speech(void **state) {
     tg_context *ctx = tg_context_create(1);
     tg_train_takes source = source_of(&f);
     tg_train_speech_result r;
-    tg_train_speech_options o = {
-        .takes = &source, .hours = 20 / 3600.0, .state = at("hours"), .step_audio_s = 6, .seed = 5};
+    tg_train_speech_options o = {.takes = &source,
+                                 .hours = 20 / 3600.0,
+                                 .state = in_root("hours"),
+                                 .step_audio_s = 6,
+                                 .seed = 5};
     assert_int_equal(tg_train_speech(ctx, &o, &r), TG_OK);
     assert_true(r.audio_s >= 20 && r.audio_s < 20 + 22);
     tg_context_destroy(&ctx);
@@ -365,12 +337,12 @@ static void test_hours_end_the_speech(void **state) {
 
 static tg_status train_motion(factory *f, const char *name, const char *stop,
                               tg_train_motion_result *result) {
-    stopper s = {tg_context_create(1), stop, 2};
-    tg_context_set_progress(s.ctx, maybe_stop, &s);
+    stopper s = {tg_context_create(1), stop, 2, false};
+    tg_context_set_progress(s.ctx, stop_there, &s);
     tg_train_takes source = source_of(f);
     tg_train_motion_options o = {.takes = &source,
-                                 .encoder = at("encoder"),
-                                 .state = at(name),
+                                 .encoder = in_root("encoder"),
+                                 .state = in_root("%s", name),
                                  .hidden = 16,
                                  .sync_steps = 3,
                                  .steps = 4,
@@ -385,7 +357,7 @@ static void test_resumed_motion_ends_at_the_same_weights(void **state) {
     factory f = {.seconds = 6};
     tg_context *ctx = tg_context_create(1);
     tg_hubert *hubert = tiny_encoder(ctx);
-    assert_int_equal(tg_voice_write(ctx, at("encoder"), hubert, NULL), TG_OK);
+    assert_int_equal(tg_voice_write(ctx, in_root("encoder"), hubert, NULL), TG_OK);
     tg_hubert_destroy(&hubert);
     tg_context_destroy(&ctx);
     tg_train_motion_result a, b;
@@ -393,30 +365,19 @@ static void test_resumed_motion_ends_at_the_same_weights(void **state) {
     assert_true(a.sync_accuracy >= 0.5);
     assert_int_equal(train_motion(&f, "motion2", "sync expert", &b), TG_ESTOPPED);
     assert_int_equal(b.sync_steps, 2);
-    assert_true(tg_file_exists(at("motion2/sync.state")));
+    assert_true(tg_file_exists(in_root("motion2/sync.state")));
     assert_int_equal(train_motion(&f, "motion2", "motion", &b), TG_ESTOPPED);
     assert_int_equal(b.steps, 2);
-    assert_true(tg_file_exists(at("motion2/motion.state")));
+    assert_true(tg_file_exists(in_root("motion2/motion.state")));
     assert_int_equal(train_motion(&f, "motion2", NULL, &b), TG_OK);
     assert_int_equal(f.open, 0);
-    same_file(a.sync, b.sync);
-    same_file(a.voice, b.voice);
+    assert_same_file(a.sync, b.sync);
+    assert_same_file(a.voice, b.voice);
 }
 
 static int set_up(void **state) {
     (void)state;
-    tg_context *ctx = tg_context_create(1);
-    snprintf(root, sizeof root, "train_takes_%ld", (long)getpid());
-    tg_status status = tg_make_dirs(ctx, root);
-    tg_context_destroy(&ctx);
-    return status == TG_OK ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf '%s'", root);
-    return system(command);
+    return make_root("train_takes") ? 0 : -1;
 }
 
 int main(void) {
@@ -431,5 +392,5 @@ int main(void) {
         cmocka_unit_test(test_hours_end_the_speech),
         cmocka_unit_test(test_resumed_motion_ends_at_the_same_weights),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, remove_root);
 }
