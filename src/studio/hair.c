@@ -148,6 +148,13 @@ static tg_status read_flow(tg_context *ctx, const tg_grower *grower, hair_field 
         status = tg_lottery_create(ctx, field->position, (const int32_t(*)[4])field->mesh->face,
                                    faces, skip, &field->lottery);
     }
+    if (status == TG_OK && !(faces > 0 && field->lottery.sum[faces - 1] > 0.0f)) {
+        status = tg_fail(ctx, TG_EINPUT,
+                         "hairflow.json: no face of hair \"%s\" has a direction\n"
+                         "  expected: 0 to 3 for its quads\n"
+                         "  try: another hair style, or restore the file",
+                         grower->recipe->hair);
+    }
     tg_free(skip);
     return status;
 }
