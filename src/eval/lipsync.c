@@ -129,7 +129,7 @@ static void segment(double start, double end, double pad, double fps, int64_t n,
                     int64_t *b) {
     double first = floor((start - pad) * fps), last = ceil((end + pad) * fps);
     *a = first < 0 ? 0 : first > (double)(n - 1) ? n - 1 : (int64_t)first;
-    *b = last > (double)n ? n : (int64_t)last;
+    *b = last > (double)n ? n : last < 0 ? 0 : (int64_t)last;
     if (*b < *a + 1)
         *b = *a + 1;
 }
@@ -387,6 +387,12 @@ static tg_status read_clip(tg_context *ctx, const tg_lipsync_clip *clip, tg_npy 
             "%s: these are no landmarks of a clip\n"
             "  expected: [frames,68,3] or [frames,204], more than %d frames\n  try: talkgen motion",
             name_of(clip), 2 * MARGIN);
+    for (int64_t i = 0; s == TG_OK && i < motion->dim[0] * DIM; i++)
+        if (!isfinite(motion->data[i]))
+            s = tg_fail(ctx, TG_EINPUT,
+                        "%s: value %lld is not a number\n  expected: finite positions\n"
+                        "  try: talkgen motion again",
+                        name_of(clip), (long long)i);
     if (s == TG_OK)
         s = tg_json_read(ctx, clip->phones, phones);
     for (int i = 0; s == TG_OK && i < tg_json_count(*phones); i++) {

@@ -167,6 +167,20 @@ static void what_cannot_be_scored(void **state) {
     assert_int_equal(tg_lipsync(ctx, &clip, 1, 25, &s), TG_EINPUT);
     assert_non_null(strstr(tg_message(ctx), "idexp"));
 
+    /* Neither numbers that are none nor times out of all range. */
+    assert_int_equal(tg_npy_read(ctx, names[0][0], &motion), TG_OK);
+    motion.data[333] = NAN;
+    assert_int_equal(tg_npy_write(ctx, small, 3, motion.dim, motion.data), TG_OK);
+    tg_npy_free(&motion);
+    assert_int_equal(tg_lipsync(ctx, &clip, 1, 25, &s), TG_EINPUT);
+    assert_non_null(strstr(tg_message(ctx), "value 333 is not a number"));
+    const char far[] = "[[\"P\", 0.5, -1e300], [\"AA\", -1e300, 1e300], [\"SIL\", 1e300, 2]]";
+    assert_int_equal(tg_file_write(ctx, none, far, sizeof far - 1), TG_OK);
+    clip = (tg_lipsync_clip){.motion = names[0][0], .phones = none, .audio = names[0][2]};
+    assert_int_equal(tg_lipsync(ctx, &clip, 1, 25, &s), TG_OK);
+    assert_int_equal(s.motion.n_close, 1);
+    assert_int_equal(s.motion.n_silent, 0);
+
     /* Silence alone has no speech to correlate with, and counts nothing else either. */
     assert_int_equal(tg_file_write(ctx, none, "[[\"SIL\", 0, 1]]", 15), TG_OK);
     clip = (tg_lipsync_clip){.motion = names[0][0], .phones = none, .audio = names[0][2]};
