@@ -38,14 +38,14 @@ static double brightness(const uint8_t *rgb, int width, int height, double x, do
     return sum;
 }
 
-/* Pixels of the mouth of one picture, then 1; false behind the camera. */
+/* Pixels of the mouth of one picture, then 1; false behind the camera, or without four pixels. */
 static bool crop(const view *v, const float c2w[16], const uint8_t *rgb, double out[WEIGHTS]) {
     double d[3], cam[3];
     for (int i = 0; i < 3; i++)
         d[i] = v->mouth[i] / 10 - c2w[4 * i + 3];
     for (int i = 0; i < 3; i++)
         cam[i] = d[0] * c2w[i] + d[1] * c2w[4 + i] + d[2] * c2w[8 + i];
-    if (cam[2] > -1e-3)
+    if (cam[2] > -1e-3 || v->width < 2 || v->height < 2)
         return false;
     double per_dm = v->focal / -cam[2] / 10;
     double cx = v->cx + v->focal * cam[0] / -cam[2] - 0.5;

@@ -73,6 +73,20 @@ static void files_must_fit(void **state) {
     assert_non_null(strstr(tg_message(ctx), "misshapen"));
 }
 
+/* Nothing to read between the pixels of. */
+static void one_pixel_shows_no_lips(void **state) {
+    tg_context *ctx = *state;
+    const scene dot = {1, 4, 3};
+    tg_lips_score score;
+    assert_int_equal(scene_write(ctx, &dot, in_root("dot")), TG_OK);
+    assert_int_equal(tg_npy_write(ctx, in_root("dot.npy"), 3, (int64_t[]){0, 68, 3}, NULL), TG_OK);
+    assert_int_equal(tg_npy_write(ctx, in_root("none.npy"), 3, (int64_t[]){0, 4, 4}, NULL), TG_OK);
+    assert_int_equal(tg_eval_lips(ctx, in_root("dot"), in_root("v.mp4"), in_root("dot.npy"),
+                                  in_root("none.npy"), &score),
+                     TG_EINPUT);
+    assert_non_null(strstr(tg_message(ctx), "do not determine the lips"));
+}
+
 static int set_up(void **state) {
     tg_context *ctx = tg_context_create(1);
     *state = ctx;
@@ -88,6 +102,7 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(lips_follow_their_landmarks),
-                                       cmocka_unit_test(files_must_fit)};
+                                       cmocka_unit_test(files_must_fit),
+                                       cmocka_unit_test(one_pixel_shows_no_lips)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
