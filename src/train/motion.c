@@ -59,7 +59,7 @@ typedef struct {
     int64_t steps;       /* where the schedule ends, 0 = with the time */
     double terms[TERMS]; /* smoothed mse, continuity, kl, sync, prior, gap, spread */
     bool fresh;          /* no step yet in this run */
-    char state_path[1100], log_path[1100];
+    char state_path[1100], log_path[1100], checks_path[1100];
 } trainer;
 
 static tg_state_part part_of(const trainer *t) {
@@ -312,12 +312,11 @@ static tg_status check(trainer *t) {
     t->result->mouth_deviation = f.mouth_deviation;
     t->result->scatter = f.scatter;
     t->result->gap_corr = t->place.score = f.gap_corr;
-    char path[1100], line[200];
-    snprintf(path, sizeof path, "%s/motion_check.csv", t->o->state);
+    char line[200];
     snprintf(line, sizeof line, "%lld,%.1f,%.5f,%.5f,%.4f,%.5f", (long long)t->place.step,
              t->place.time_s, f.mouth_error, f.mouth_deviation, f.gap_corr, f.scatter);
-    return tg_log_line(t->ctx, path, "step,time_s,mouth_error,mouth_deviation,gap_corr,scatter",
-                       line);
+    return tg_log_line(t->ctx, t->checks_path,
+                       "step,time_s,mouth_error,mouth_deviation,gap_corr,scatter", line);
 }
 
 static tg_status save(trainer *t) {
@@ -380,11 +379,16 @@ tg_status tg_train_motion(tg_context *ctx, const tg_train_motion_options *option
     snprintf(t.state_path, sizeof t.state_path, "%s/motion.state", options->state);
     snprintf(t.log_path, sizeof t.log_path, "%s/motion.csv", options->state);
     snprintf(result->voice, sizeof result->voice, "%s/voice.safetensors", options->state);
+    snprintf(t.checks_path, sizeof t.checks_path, "%s/motion_check.csv", options->state);
     tg_status s = open_data(&t);
     if (s == TG_OK)
         s = train_expert(&t);
     if (s == TG_OK)
         s = set_up_vae(&t);
+    if (s == TG_OK)
+        s = tg_log_trim(ctx, t.log_path, t.place.step);
+    if (s == TG_OK)
+        s = tg_log_trim(ctx, t.checks_path, t.place.step);
     if (s == TG_OK)
         s = loop(&t);
     result->steps = t.place.step;

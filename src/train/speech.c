@@ -4,6 +4,7 @@
 #include "talkgen/speech.h"
 #include "train/speech_feed.h"
 #include "train/speech_net.h"
+#include "train/state.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -233,31 +234,23 @@ static tg_status train_step(trainer *t) {
 /* ---- log --------------------------------------------------------------------------- */
 
 static tg_status write_log(trainer *t) {
-    bool fresh = !tg_file_exists(t->log_path);
-    FILE *f = fopen(t->log_path, "a");
-    if (f == NULL)
-        return tg_fail(t->ctx, TG_EOUTPUT,
-                       "%s: cannot be written\n  expected: a writable directory\n"
-                       "  try: another --state directory",
-                       t->log_path);
-    if (fresh)
-        fprintf(f, "step,time_s,audio_s,clips,lr,loss,accuracy,silence,gap_r,audio_per_s,"
-                   "held_loss,held_accuracy,held_silence,held_gap_r\n");
+    char line[400], held[200] = ",,,,";
     const tg_speech_score *r = &t->recent, *h = &t->held;
-    fprintf(f, "%lld,%.1f,%.0f,%d,%.3g,%.4f,%.4f,%.4f,%.4f,%.1f", (long long)t->step, t->time_s,
-            t->audio_s, t->feed.corpus.count, learning_rate(t), r->loss / fmax(r->rows, 1),
-            tg_speech_score_accuracy(r), tg_speech_score_silence(r), tg_speech_score_gap(r),
-            t->recent_audio_s / fmax(t->time_s - t->recent_start_s, 1e-3));
     if (h->rows > 0)
-        fprintf(f, ",%.4f,%.4f,%.4f,%.4f\n", h->loss / h->rows, tg_speech_score_accuracy(h),
-                tg_speech_score_silence(h), tg_speech_score_gap(h));
-    else
-        fprintf(f, ",,,,\n");
-    bool good = fclose(f) == 0;
+        snprintf(held, sizeof held, ",%.4f,%.4f,%.4f,%.4f", h->loss / h->rows,
+                 tg_speech_score_accuracy(h), tg_speech_score_silence(h), tg_speech_score_gap(h));
+    snprintf(line, sizeof line, "%lld,%.1f,%.0f,%d,%.3g,%.4f,%.4f,%.4f,%.4f,%.1f%s",
+             (long long)t->step, t->time_s, t->audio_s, t->feed.corpus.count, learning_rate(t),
+             r->loss / fmax(r->rows, 1), tg_speech_score_accuracy(r), tg_speech_score_silence(r),
+             tg_speech_score_gap(r), t->recent_audio_s / fmax(t->time_s - t->recent_start_s, 1e-3),
+             held);
     t->recent = (tg_speech_score){0};
     t->recent_audio_s = 0;
     t->recent_start_s = t->time_s;
-    return good ? TG_OK : tg_fail(t->ctx, TG_EOUTPUT, "%s: cannot be written", t->log_path);
+    return tg_log_line(t->ctx, t->log_path,
+                       "step,time_s,audio_s,clips,lr,loss,accuracy,silence,gap_r,audio_per_s,"
+                       "held_loss,held_accuracy,held_silence,held_gap_r",
+                       line);
 }
 
 static tg_status check(trainer *t) {
@@ -405,6 +398,8 @@ static tg_status set_up(trainer *t) {
         status = tg_fail(t->ctx, TG_ENOMEM, "out of memory for training the speech encoder");
     if (status == TG_OK && tg_file_exists(t->state_path))
         status = resume(t);
+    if (status == TG_OK)
+        status = tg_log_trim(t->ctx, t->log_path, t->step);
     if (status == TG_OK && o->takes != NULL)
         status = tg_speech_feed_held_out(t->ctx, o->takes, HELD_OUT_TAKES, &t->held_out);
     if (status == TG_OK && o->takes != NULL)

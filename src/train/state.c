@@ -117,10 +117,9 @@ tg_status tg_state_load(tg_context *ctx, const char *path, const char *kind,
 }
 
 tg_status tg_log_line(tg_context *ctx, const char *path, const char *header, const char *line) {
-    bool fresh = !tg_file_exists(path);
     FILE *file = fopen(path, "a");
-    bool ok = file != NULL;
-    if (ok && fresh)
+    bool ok = file != NULL && fseek(file, 0, SEEK_END) == 0;
+    if (ok && ftell(file) == 0) /* new, or cut off before anything was written */
         ok = fprintf(file, "%s\n", header) > 0;
     ok = ok && fprintf(file, "%s\n", line) > 0;
     if (file)

@@ -120,6 +120,9 @@ tg_status tg_sync_train(tg_context *ctx, tg_syncnet *net, const tg_sync_options 
         s = tg_state_load(ctx, o->state, "sync", &part, 1, &place);
         tg_tape_set_training(tape, true);
     }
+    if (s == TG_OK) {
+        s = tg_log_trim(ctx, o->log, place.step);
+    }
     double last = tg_now_s(), saved = last;
     double share;
     while (s == TG_OK && (share = tg_state_share(&place, o->steps, o->time_s)) < 1 &&

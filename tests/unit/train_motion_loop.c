@@ -87,9 +87,12 @@ static void resumed_motion_ends_at_the_same_weights(void **state) {
     assert_int_equal(train_motion("whole", NULL, 6, &a), TG_OK);
     assert_int_equal(train_motion("parts", "sync expert", 6, &b), TG_ESTOPPED);
     assert_int_equal(b.sync_steps, 3);
+    spoil_log(in_root("parts/sync.csv"), 4);
     assert_int_equal(train_motion("parts", "motion", 6, &b), TG_ESTOPPED);
     assert_int_equal(b.steps, 3);
+    spoil_log(in_root("parts/motion_check.csv"), 5);
     assert_int_equal(train_motion("parts", NULL, 6, &b), TG_OK);
+    assert_steps_ascend(in_root("parts/motion_check.csv"), 6);
     assert_int_equal(b.steps, 6);
     assert_same_file(a.sync, b.sync);
     assert_same_file(a.voice, b.voice);

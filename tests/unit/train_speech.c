@@ -85,7 +85,9 @@ static void test_resumed_training_ends_at_the_same_weights(void **state) {
     assert_int_equal(train("whole", 4, false, &a), TG_OK);
     assert_int_equal(train("parts", 4, true, &b), TG_ESTOPPED);
     assert_int_equal(b.steps, 2);
+    spoil_log(in_root("parts/speech.csv"), 3);
     assert_int_equal(train("parts", 4, false, &b), TG_OK);
+    assert_steps_ascend(in_root("parts/speech.csv"), 4);
     assert_int_equal(b.steps, 4);
     assert_same_file(a.encoder, b.encoder);
     tg_context *ctx = tg_context_create(1);
