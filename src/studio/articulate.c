@@ -276,8 +276,10 @@ tg_status tg_articulate(tg_context *ctx, const tg_actor *actor, const tg_phones 
                 .visemes = tg_actor_viseme_count(actor),
                 .steps = frames * STEPS_PER_FRAME};
     if (k.visemes > TG_MAX_VISEMES)
-        return tg_fail(ctx, TG_EINPUT, "%d visemes\n  expected: at most %d", k.visemes,
-                       TG_MAX_VISEMES);
+        return tg_fail(ctx, TG_EINPUT,
+                       "visemes.json: %d visemes\n  expected: at most %d\n"
+                       "  try: restore the file from the talkgen distribution",
+                       k.visemes, TG_MAX_VISEMES);
     size_t line = (size_t)k.steps * sizeof(float), table = line * (size_t)k.visemes;
     k.blend = tg_calloc(table);
     k.seal = tg_calloc(table);

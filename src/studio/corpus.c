@@ -108,7 +108,10 @@ static tg_status make_clip(tg_context *ctx, const corpus_job *job, int clip) {
     for (int k = 0; k < FILES; k++)
         if (snprintf(path[k], sizeof path[k], "%s/%05d.%s", job->dir, clip, kinds[k]) >=
             (int)sizeof path[k])
-            return tg_fail(ctx, TG_EUSAGE, "%s: path too long", job->dir);
+            return tg_fail(ctx, TG_EUSAGE,
+                           "%.64s...: path too long\n  expected: fewer than 1000 bytes\n  try: a "
+                           "shorter directory name",
+                           job->dir);
     if (tg_file_exists(path[CARD]))
         return TG_OK;
 
@@ -246,7 +249,10 @@ tg_status tg_studio_corpus(tg_context *ctx, const char *dir,
 
     char index[1024];
     if (snprintf(index, sizeof index, "%s/corpus.json", dir) >= (int)sizeof index)
-        return tg_fail(ctx, TG_EUSAGE, "%s: path too long", dir);
+        return tg_fail(ctx, TG_EUSAGE,
+                       "%.64s...: path too long\n  expected: fewer than 1000 bytes\n  try: a "
+                       "shorter directory name",
+                       dir);
     corpus_job job = {.options = &options, .dir = dir, .main = ctx};
     int workers = tg_pool_threads(tg_context_pool(ctx));
     tg_actor *actor = NULL;

@@ -215,10 +215,11 @@ tg_status tg_film_create(tg_context *ctx, const tg_scene *scene, const tg_film_o
     *out = NULL;
     if (options->width < 64 || options->width > 2048 || options->height < 64 ||
         options->height > 2048 || options->cells < 1 || options->cells > 2)
-        return tg_fail(ctx, TG_EUSAGE,
-                       "picture of %d x %d with %d cells per pixel\n"
-                       "  expected: 64..2048 pixels a side and 1 or 2 cells",
-                       options->width, options->height, options->cells);
+        return tg_fail(
+            ctx, TG_EUSAGE,
+            "picture of %d x %d with %d cells per pixel\n"
+            "  expected: 64 to 2048 pixels a side and 1 or 2 cells\n  try: 512 x 512 with 2",
+            options->width, options->height, options->cells);
     tg_film *f = tg_calloc(sizeof *f);
     if (!f)
         return tg_fail(ctx, TG_ENOMEM, "no memory for the film");

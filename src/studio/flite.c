@@ -108,6 +108,9 @@ tg_status tg_flite_speak(tg_context *ctx, const tg_voice *voice, float tempo, co
                          tg_raw_speech *out) {
     *out = (tg_raw_speech){0};
     if (!find_voice(voice->name))
-        return tg_fail(ctx, TG_EUSAGE, "unknown flite voice \"%s\"", voice->name);
+        return tg_fail(
+            ctx, TG_EUSAGE,
+            "unknown flite voice \"%s\"\n  expected: awb, kal, kal16, rms or slt\n  try: flite:rms",
+            voice->name);
     return tg_speak_in_child(ctx, speak, voice, tempo, text, out);
 }

@@ -197,7 +197,8 @@ tg_status tg_read_aloud(tg_context *ctx, const tg_voice *voice, const tg_read_op
         if (!tg_sentence_make(voice->language, options->seed, k, text, sizeof text)) {
             status = tg_fail(ctx, TG_EUSAGE,
                              "no sentences in language \"%s\"\n  expected: one that the studio "
-                             "has words for, such as en, de, fr, pl or cmn-latn-pinyin",
+                             "has words for, such as en, de, fr, pl or cmn-latn-pinyin\n"
+                             "  try: espeak:en-us+m3",
                              voice->language);
             break;
         }

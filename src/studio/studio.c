@@ -73,9 +73,12 @@ static tg_status open_stage(tg_context *ctx, const tg_studio_options *o, bool pe
                        "  try: clone github.com/makehumancommunity/makehuman and give "
                        "makehuman/data");
     if (o->size < 64 || o->size > 1024)
-        return tg_fail(ctx, TG_EUSAGE, "size %d\n  expected: 64..1024 pixels", o->size);
+        return tg_fail(ctx, TG_EUSAGE,
+                       "size %d\n  expected: 64 to 1024 pixels\n  try: --size 256x256", o->size);
     if (perform && !(o->seconds > 0 && o->seconds <= 36000))
-        return tg_fail(ctx, TG_EUSAGE, "%g seconds\n  expected: 0..36000", o->seconds);
+        return tg_fail(ctx, TG_EUSAGE,
+                       "%g seconds\n  expected: more than 0, at most 36000\n  try: --seconds 180",
+                       o->seconds);
     tg_status status = tg_actor_load(ctx, o->actor_dir, o->tables_dir, &s->actor);
     if (status != TG_OK)
         return status;
@@ -275,7 +278,8 @@ static tg_status unknown_shape(tg_context *ctx, const char *kind, const char *na
     size_t used = 0;
     for (int i = 0; i < count && used + 64 < sizeof known; i++)
         used += (size_t)snprintf(known + used, sizeof known - used, " %.48s", at(actor, i)->name);
-    return tg_fail(ctx, TG_EUSAGE, "no %s \"%s\"\n  known are:%s", kind, name, known);
+    return tg_fail(ctx, TG_EUSAGE, "no %s \"%s\"\n  expected: one of%s\n  try: one of these names",
+                   kind, name, known);
 }
 
 static tg_status strike_pose(tg_context *ctx, const tg_actor *actor, const tg_studio_pose *pose,

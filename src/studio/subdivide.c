@@ -191,7 +191,10 @@ static int64_t count_entries(const topology *t) {
 static tg_status fill_matrix(const topology *t, tg_sparse *matrix) {
     int64_t entries = count_entries(t);
     if (entries > INT32_MAX) {
-        return tg_fail(t->ctx, TG_EINPUT, "mesh of %d faces is too large to smooth", t->faces);
+        return tg_fail(t->ctx, TG_EINPUT,
+                       "a mesh of %d faces\n  expected: one that can be smoothed in 2^31 numbers\n"
+                       "  try: other hair or cloth",
+                       t->faces);
     }
     int rows = t->vertices + t->faces + t->edges;
     tg_status status = tg_sparse_create(t->ctx, rows, (int)entries, matrix);

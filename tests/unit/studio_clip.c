@@ -87,6 +87,34 @@ static void hair_needs_a_direction(void **state) {
     tg_context_destroy(&ctx);
 }
 
+static void assert_told(const tg_context *ctx, const char *what) {
+    const char *const parts[] = {what, "expected: ", "try: "};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (!strstr(tg_message(ctx), parts[i]))
+            fail_msg("%s\n  lacks: %s", tg_message(ctx), parts[i]);
+}
+
+static void what_cannot_be_filmed_is_told(void **state) {
+    (void)state;
+    tg_context *ctx = tg_context_create(1);
+    tg_studio_options o = options();
+    o.actor_dir = "/nowhere"; /* not looked at yet */
+    o.size = 10;
+    assert_int_equal(tg_studio_clip(ctx, &o, in_root("no.mp4"), false), TG_EUSAGE);
+    assert_told(ctx, "size 10");
+    o.size = 64;
+    o.seconds = 0;
+    assert_int_equal(tg_studio_clip(ctx, &o, in_root("no.mp4"), false), TG_EUSAGE);
+    assert_told(ctx, "0 seconds");
+    if (has_actor()) {
+        o = options();
+        const tg_studio_pose pose = {.viseme = "XX"};
+        assert_int_equal(tg_studio_portrait(ctx, &o, &pose, in_root("no.png")), TG_EUSAGE);
+        assert_told(ctx, "no viseme \"XX\"");
+    }
+    tg_context_destroy(&ctx);
+}
+
 static int make(void **state) {
     (void)state;
     return make_root("studio_clip") ? 0 : 1;
@@ -94,6 +122,7 @@ static int make(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(frames_do_not_depend_on_threads),
-                                       cmocka_unit_test(hair_needs_a_direction)};
+                                       cmocka_unit_test(hair_needs_a_direction),
+                                       cmocka_unit_test(what_cannot_be_filmed_is_told)};
     return cmocka_run_group_tests(tests, make, remove_root);
 }
