@@ -11,6 +11,7 @@
 #include "train/nerf_files.h"
 #include "train/nerf_occupancy.h"
 #include "train/nerf_sampler.h"
+#include "train/state.h"
 
 enum {
     REFRESH_STEPS = 16,  /* between refreshes of the occupancy grid, */
@@ -33,6 +34,9 @@ static const float own_code_share = 0.25f; /* frames that use their own individu
  * with fresh moments and half the learning rate. */
 static const double check_noise = 0.3, derailed = 1.0;
 
+static const char log_header[] = "step,seconds,kind,head_or_rays_db,ssim_or_samples,mouth_db,"
+                                 "control_db,frame_db,occupied";
+
 typedef struct {
     const tg_train_head_options *options;
     tg_train_head_result *result;
@@ -53,7 +57,7 @@ typedef struct {
     double smooth_error, samples_ray;
     double best_psnr; /* of the checks of all runs; head.safetensors is (nearly) that good */
     int setbacks;     /* times training went back to the best model */
-    nerf_log log;
+    char log_path[1200];
 } head_training;
 
 static const size_t window_size = (size_t)TG_COND_WINDOW * TG_COND_DIM;
@@ -299,17 +303,17 @@ static tg_status grow(tg_context *ctx, head_training *t) {
 }
 
 static tg_status check(tg_context *ctx, head_training *t) {
-    char path[1200];
+    char path[1200], line[200];
     snprintf(path, sizeof(path), "%s/sheet_%07lld.png", t->options->state, (long long)t->step);
     double paused = tg_now_s();
     tg_status status = score(ctx, t, SHEET_FRAMES, true, path, &t->result->score);
     const tg_head_score *s = &t->result->score;
+    snprintf(line, sizeof(line), "%lld,%.1f,%s,%.3f,%.4f,%.3f,%.3f,%.3f,%.4f", (long long)t->step,
+             trained_s(t), t->dataset->ready_held_outs ? "held_out" : "seen", s->head_psnr,
+             s->head_ssim, s->mouth_psnr, s->control_psnr, s->frame_psnr,
+             tg_nerf_occupancy_share(t->nerf));
     if (status == TG_OK)
-        status = tg_nerf_log_line(ctx, &t->log, "%lld,%.1f,%s,%.3f,%.4f,%.3f,%.3f,%.3f,%.4f",
-                                  (long long)t->step, trained_s(t),
-                                  t->dataset->ready_held_outs ? "held_out" : "seen", s->head_psnr,
-                                  s->head_ssim, s->mouth_psnr, s->control_psnr, s->frame_psnr,
-                                  tg_nerf_occupancy_share(t->nerf));
+        status = tg_log_line(ctx, t->log_path, log_header, line);
     if (status == TG_OK)
         status = judge(ctx, t);
     if (status == TG_OK)
@@ -339,9 +343,11 @@ static tg_status loop(tg_context *ctx, head_training *t) {
             report(ctx, t);
         if (status == TG_OK && (now - logged >= 5 || t->step <= 1)) {
             logged = now;
-            status = tg_nerf_log_line(ctx, &t->log, "%lld,%.1f,train,%.3f,%.2f,,,,%.4f",
-                                      (long long)t->step, now, -10 * log10(t->smooth_error),
-                                      t->samples_ray, tg_nerf_occupancy_share(t->nerf));
+            char line[200];
+            snprintf(line, sizeof(line), "%lld,%.1f,train,%.3f,%.2f,,,,%.4f", (long long)t->step,
+                     now, -10 * log10(t->smooth_error), t->samples_ray,
+                     tg_nerf_occupancy_share(t->nerf));
+            status = tg_log_line(ctx, t->log_path, log_header, line);
         }
         if (status == TG_OK && now - saved >= save_every) {
             saved = now;
@@ -438,10 +444,7 @@ static tg_status set_up(tg_context *ctx, head_training *t) {
     if (status == TG_OK)
         status = tg_nerf_occupancy_create(ctx, t->nerf, t->dataset, fresh, &t->occupancy);
     if (status == TG_OK)
-        status = tg_nerf_log_open(ctx, &t->log, o->state, "head.csv",
-                                  "step,seconds,kind,head_or_rays_db,ssim_or_samples,mouth_db,"
-                                  "control_db,frame_db,occupied",
-                                  t->step);
+        status = tg_log_trim(ctx, t->log_path, t->step);
     return status;
 }
 
@@ -449,6 +452,7 @@ tg_status tg_train_head(tg_context *ctx, const tg_train_head_options *options,
                         tg_train_head_result *result) {
     *result = (tg_train_head_result){0};
     head_training t = {.options = options, .result = result};
+    snprintf(t.log_path, sizeof(t.log_path), "%s/head.csv", options->state);
     tg_status status = set_up(ctx, &t);
     t.start_s = tg_now_s();
     load_best(ctx, &t);
@@ -466,7 +470,6 @@ tg_status tg_train_head(tg_context *ctx, const tg_train_head_options *options,
     result->time_s = trained_s(&t);
     result->rays_psnr = -10 * log10(t.smooth_error);
     result->samples_ray = t.samples_ray;
-    tg_nerf_log_close(&t.log);
     tg_nerf_occupancy_destroy(&t.occupancy);
     tg_nerf_stepper_destroy(&t.stepper);
     tg_nerf_adam_destroy(&t.adam);

@@ -1,10 +1,7 @@
 #include "train/nerf_files.h"
 
-#include "train/state.h"
-
-#include <errno.h>
 #include <math.h>
-#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -210,43 +207,4 @@ tg_status tg_train_export_nerf(tg_context *ctx, const char *head, const char *to
     if (status == TG_OK)
         tg_nerf_config_write(&both, config);
     return status;
-}
-
-/* ---- log ---------------------------------------------------------------------------------------
- */
-
-static tg_status log_failed(tg_context *ctx, const nerf_log *log) {
-    return tg_fail(ctx, TG_EOUTPUT,
-                   "%s: cannot be written: %s\n  expected: a writable directory\n"
-                   "  try: another state directory",
-                   log->path, strerror(errno));
-}
-
-tg_status tg_nerf_log_open(tg_context *ctx, nerf_log *log, const char *state, const char *name,
-                           const char *header, int64_t step) {
-    snprintf(log->path, sizeof(log->path), "%s/%s", state, name);
-    tg_status status = tg_log_trim(ctx, log->path, step);
-    if (status != TG_OK)
-        return status;
-    bool old = tg_file_exists(log->path);
-    log->file = fopen(log->path, "a");
-    if (!log->file || (!old && fprintf(log->file, "%s\n", header) < 0))
-        return log_failed(ctx, log);
-    return TG_OK;
-}
-
-tg_status tg_nerf_log_line(tg_context *ctx, nerf_log *log, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    int written = vfprintf(log->file, format, args);
-    va_end(args);
-    if (written < 0 || fputc('\n', log->file) == EOF || fflush(log->file) != 0)
-        return log_failed(ctx, log);
-    return TG_OK;
-}
-
-void tg_nerf_log_close(nerf_log *log) {
-    if (log->file)
-        fclose(log->file);
-    log->file = NULL;
 }

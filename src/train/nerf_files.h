@@ -1,8 +1,6 @@
-/* What training writes: state to go on from, models, the CSV log. */
+/* What training writes: state to go on from, and models. */
 #ifndef TALKGEN_TRAIN_NERF_FILES_H
 #define TALKGEN_TRAIN_NERF_FILES_H
-
-#include <stdio.h>
 
 #include "talkgen/dataset.h"
 #include "talkgen/train.h"
@@ -26,17 +24,5 @@ tg_status tg_nerf_state_load(tg_context *ctx, const char *path, tg_nerf *nerf, n
 tg_status tg_nerf_model_save(tg_context *ctx, const char *path, const tg_nerf *nerf, bool torso);
 /* Start values from such a file: tensors of equal shape are taken, individual codes are not. */
 tg_status tg_nerf_model_warm(tg_context *ctx, const char *path, tg_nerf *nerf, bool torso);
-
-typedef struct {
-    FILE *file;
-    char path[1200];
-} nerf_log;
-/* Appends to state/name, whose lines after `step` are dropped; a new file starts with the header.
- */
-tg_status tg_nerf_log_open(tg_context *ctx, nerf_log *log, const char *state, const char *name,
-                           const char *header, int64_t step);
-tg_status tg_nerf_log_line(tg_context *ctx, nerf_log *log, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-void tg_nerf_log_close(nerf_log *log);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "eval/contact_sheet.h"
 #include "train/nerf_files.h"
+#include "train/state.h"
 #include "train/torso_step.h"
 
 enum {
@@ -28,6 +29,8 @@ static const float pose_noise = 0.3f;
 /* Below this the published renderer, too, sees nothing (density_thresh_torso). */
 static const float occupied_alpha = 0.01f;
 
+static const char log_header[] = "step,seconds,kind,torso_or_pixels_db,ssim";
+
 typedef struct {
     const tg_train_torso_options *options;
     tg_train_torso_result *result;
@@ -42,7 +45,7 @@ typedef struct {
     tg_rng frame_rng, pixel_rng, code_rng, noise_rng;
     int64_t step;
     double before_s, start_s, smooth_error;
-    nerf_log log;
+    char log_path[1200];
 } torso_training;
 
 static double trained_s(const torso_training *t) {
@@ -287,14 +290,15 @@ static tg_status save_state(tg_context *ctx, const torso_training *t) {
 }
 
 static tg_status check(tg_context *ctx, torso_training *t) {
-    char path[1200];
+    char path[1200], line[200];
     double paused = tg_now_s();
     snprintf(path, sizeof(path), "%s/sheet_%07lld.png", t->options->state, (long long)t->step);
     tg_status status = score(ctx, t, SHEET_FRAMES, path);
+    snprintf(line, sizeof(line), "%lld,%.1f,%s,%.3f,%.4f", (long long)t->step, trained_s(t),
+             t->dataset->ready_held_outs ? "held_out" : "seen", t->result->torso_psnr,
+             t->result->torso_ssim);
     if (status == TG_OK)
-        status = tg_nerf_log_line(ctx, &t->log, "%lld,%.1f,%s,%.3f,%.4f", (long long)t->step,
-                                  trained_s(t), t->dataset->ready_held_outs ? "held_out" : "seen",
-                                  t->result->torso_psnr, t->result->torso_ssim);
+        status = tg_log_line(ctx, t->log_path, log_header, line);
     if (status == TG_OK)
         status = find_occupancy(ctx, t);
     snprintf(t->result->model, sizeof(t->result->model), "%s/torso.safetensors", t->options->state);
@@ -326,8 +330,10 @@ static tg_status loop(tg_context *ctx, torso_training *t) {
         }
         if (status == TG_OK && (now - logged >= 5 || t->step <= 1)) {
             logged = now;
-            status = tg_nerf_log_line(ctx, &t->log, "%lld,%.1f,train,%.3f,", (long long)t->step,
-                                      now, -10 * log10(t->smooth_error));
+            char line[200];
+            snprintf(line, sizeof(line), "%lld,%.1f,train,%.3f,", (long long)t->step, now,
+                     -10 * log10(t->smooth_error));
+            status = tg_log_line(ctx, t->log_path, log_header, line);
         }
         if (status == TG_OK && now - saved >= save_every) {
             saved = now;
@@ -409,8 +415,7 @@ static tg_status set_up(tg_context *ctx, torso_training *t) {
     if (status == TG_OK)
         measure_poses(t);
     if (status == TG_OK)
-        status = tg_nerf_log_open(ctx, &t->log, o->state, "torso.csv",
-                                  "step,seconds,kind,torso_or_pixels_db,ssim", t->step);
+        status = tg_log_trim(ctx, t->log_path, t->step);
     return status;
 }
 
@@ -418,6 +423,7 @@ tg_status tg_train_torso(tg_context *ctx, const tg_train_torso_options *options,
                          tg_train_torso_result *result) {
     *result = (tg_train_torso_result){0};
     torso_training t = {.options = options, .result = result};
+    snprintf(t.log_path, sizeof(t.log_path), "%s/torso.csv", options->state);
     tg_status status = set_up(ctx, &t);
     t.start_s = tg_now_s();
     if (status == TG_OK)
@@ -430,7 +436,6 @@ tg_status tg_train_torso(tg_context *ctx, const tg_train_torso_options *options,
         status = score(ctx, &t, FINAL_FRAMES, NULL);
     result->steps = t.step;
     result->time_s = trained_s(&t);
-    tg_nerf_log_close(&t.log);
     tg_torso_stepper_destroy(&t.lattice);
     tg_torso_stepper_destroy(&t.stepper);
     tg_nerf_adam_destroy(&t.adam);
