@@ -455,7 +455,8 @@ tg_status tg_train_head(tg_context *ctx, const tg_train_head_options *options,
     snprintf(t.log_path, sizeof(t.log_path), "%s/head.csv", options->state);
     tg_status status = set_up(ctx, &t);
     t.start_s = tg_now_s();
-    load_best(ctx, &t);
+    if (status == TG_OK)
+        load_best(ctx, &t);
     if (status == TG_OK)
         status = loop(ctx, &t);
     if (status == TG_OK)
