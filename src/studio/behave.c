@@ -188,21 +188,24 @@ static void look(const scene_of *s) {
     }
 }
 
+/* Share of a triangle of height 1 / half over (-half, half) that lies left of t. */
+static double triangle_before(double t, double half) {
+    double u = fmin(fmax(t / half, -1), 1);
+    return u < 0 ? 0.5 * (1 + u) * (1 + u) : 1 - 0.5 * (1 - u) * (1 - u);
+}
+
 /* Share of the head's movement at every frame: all while somebody speaks, style->calm in silence,
- * changing within a second. */
+ * changing within a second and without steps where a phone ends. */
 static double alive_at(const tg_style *style, const tg_phones *phones, double t) {
-    double speech = 0, weight = 0;
-    for (int k = -5; k <= 5; k++) {
-        double w = 6 - abs(k);
-        int at = 0;
-        while (at + 1 < phones->count && phones->phone[at].end <= t + 0.15 * k)
-            at++;
-        bool quiet =
-            phones->count == 0 || tg_phone_kind_of(phones->phone[at].name) == TG_PHONE_SILENCE;
-        speech += quiet ? 0 : w;
-        weight += w;
+    const double half = 0.9;
+    double speech = 0;
+    for (int i = 0; i < phones->count; i++) {
+        const tg_segment *p = &phones->phone[i];
+        if (p->end > t - half && p->start < t + half &&
+            tg_phone_kind_of(p->name) != TG_PHONE_SILENCE)
+            speech += triangle_before(p->end - t, half) - triangle_before(p->start - t, half);
     }
-    return (double)style->calm + (1 - (double)style->calm) * speech / weight;
+    return (double)style->calm + (1 - (double)style->calm) * speech;
 }
 
 static void move_head(const scene_of *s, const tg_phones *phones) {

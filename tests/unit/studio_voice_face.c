@@ -339,10 +339,12 @@ static void test_conversation(void **state) {
     assert_true(style.calm > 0 && style.calm < 1 && style.reply_s > 0);
     tg_behave(&tables, &phones, &style, FRAMES, talk);
     int lid = channel("eye-left-closure"), blinks = 0, nods = 0;
-    double turn[2] = {0};
+    double turn[2] = {0}, jerk = 0;
     for (int f = 1; f < FRAMES; f++) {
         double in = fmod(frame_time(f), 2 * TURN);
         double step = talk[f].head_yaw - talk[f - 1].head_yaw;
+        if (f > 1)
+            jerk = fmax(jerk, fabs(step - (talk[f - 1].head_yaw - talk[f - 2].head_yaw)));
         if (in > 1 && in < TURN - 1)
             turn[0] += step * step;
         if (in > TURN + 1 && in < 2 * TURN - 1)
@@ -352,6 +354,7 @@ static void test_conversation(void **state) {
         blinks += talk[f - 1].channel[lid] < 0.5f && talk[f].channel[lid] >= 0.5f;
         assert_true(fabsf(talk[f].head_yaw) < 9 && fabsf(talk[f].head_pitch) < 12);
     }
+    assert_true(jerk < 0.08); /* degrees; no jump where a phone ends */
     assert_true(turn[0] < 0.6 * turn[1]);
     assert_true(nods > 5);
     assert_true(blinks > 15 && blinks < 60); /* in 2 minutes */
