@@ -66,13 +66,20 @@ typedef struct {
     double truth, made;
 } row;
 
-enum { ROWS = 12 };
+enum { ROWS = 22 };
 
 static void rows_of(const tg_behaviour_score *s, row rows[ROWS]) {
     const tg_behaviour_figures *t = &s->truth, *m = &s->made;
     const row all[ROWS] = {
         {"speed_speaking", "degrees/s", t->speed_speaking, m->speed_speaking},
         {"speed_silent", "degrees/s", t->speed_silent, m->speed_silent},
+        {"median_silent", "degrees/s", t->median_silent, m->median_silent},
+        {"accel_speaking", "degrees/s^2", t->accel_speaking, m->accel_speaking},
+        {"accel_silent", "degrees/s^2", t->accel_silent, m->accel_silent},
+        {"nods_speaking", "a minute", t->nods_speaking, m->nods_speaking},
+        {"nods_silent", "a minute", t->nods_silent, m->nods_silent},
+        {"nod_speaking", "degrees", t->nod_speaking, m->nod_speaking},
+        {"nod_silent", "degrees", t->nod_silent, m->nod_silent},
         {"range_nod", "degrees", t->range[0], m->range[0]},
         {"range_turn", "degrees", t->range[1], m->range[1]},
         {"range_tilt", "degrees", t->range[2], m->range[2]},
@@ -81,6 +88,9 @@ static void rows_of(const tg_behaviour_score *s, row rows[ROWS]) {
         {"blinks_silent", "a minute", t->blinks_silent, m->blinks_silent},
         {"blink_length", "s", t->blink_s, m->blink_s},
         {"blink_deviation", "s", t->blink_sd, m->blink_sd},
+        {"between_p10", "s between blinks", t->between[0], m->between[0]},
+        {"between_p50", "s", t->between[1], m->between[1]},
+        {"between_p90", "s", t->between[2], m->between[2]},
         {"repeat", "10 s to 2 min", t->repeat, m->repeat},
         {"border_jerk", "every 256 frames", t->border_jerk, m->border_jerk},
     };

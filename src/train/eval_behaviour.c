@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { D = TG_DRAWN_DIM, PIECE = 256, SLOWEST_LAG = 3000, FASTEST_LAG = 250 };
+enum { D = TG_DRAWN_DIM, PIECE = 256, SLOWEST_LAG = 3000, FASTEST_LAG = 250, NOD_REACH = 15 };
 static const double fps = 25;
+/* A nod leaves the second around it by so many degrees. */
+static const double nod_least = 0.7;
 
 /* All clips one behind the other. */
 typedef struct {
@@ -125,9 +127,75 @@ static double activity_at(const track *t, int64_t f) {
     return sum / (2 * reach + 1);
 }
 
-static void head_figures(const track *t, tg_behaviour_figures *out) {
-    double sum[2] = {0}, count[2] = {0};
+/* Speaking, silent, or neither (-1), from the activity around a frame. */
+static int state_at(const track *t, int64_t f) {
+    double active = activity_at(t, f);
+    return active > 0.6 ? 0 : active < 0.15 ? 1 : -1;
+}
+
+/* How far the nod at a frame is from its mean over the second around; NaN near a clip's border. */
+static double away_at(const track *t, int64_t f) {
+    double sum = 0;
+    if (f < NOD_REACH || f + NOD_REACH >= t->frames)
+        return NAN;
+    for (int64_t i = f - NOD_REACH; i <= f + NOD_REACH; i++) {
+        if (t->first[i] && i > f - NOD_REACH)
+            return NAN;
+        sum += (double)t->moved[i * D];
+    }
+    return (double)t->moved[f * D] - sum / (2 * NOD_REACH + 1);
+}
+
+/* Nods: where the head is farthest down among the frames of a third of a second. */
+static void nod_figures(const track *t, float *away, tg_behaviour_figures *out) {
+    double nods[2] = {0}, minutes[2] = {0}, degrees[2] = {0};
+    const int64_t near = NOD_REACH / 2;
+    for (int64_t f = 0; f < t->frames; f++)
+        away[f] = (float)away_at(t, f);
+    for (int64_t f = near; f + near < t->frames; f++) {
+        int state = isnan(away[f]) ? -1 : state_at(t, f);
+        if (state < 0)
+            continue;
+        minutes[state] += 1 / (60 * fps);
+        bool peak = (double)away[f] >= nod_least;
+        for (int64_t i = f - near; peak && i <= f + near; i++)
+            peak = i == f || away[f] > away[i] || (away[f] == away[i] && f < i);
+        nods[state] += peak;
+        degrees[state] += peak ? (double)away[f] : 0;
+    }
+    out->nods_speaking = nods[0] / minutes[0];
+    out->nods_silent = nods[1] / minutes[1];
+    out->nod_speaking = degrees[0] / nods[0];
+    out->nod_silent = degrees[1] / nods[1];
+}
+
+static int ascending(const void *a, const void *b) {
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+static double percentile(float *values, int64_t n, double share) {
+    if (n < 1)
+        return NAN;
+    qsort(values, (size_t)n, sizeof *values, ascending);
+    return (double)values[(int64_t)(share * (double)(n - 1))];
+}
+
+/* From f - 1 over f to f + 1, squared. */
+static double bend_at(const track *t, int64_t f) {
+    double sum = 0;
+    for (int k = 0; k < 3; k++) {
+        const float *m = t->moved + f * D + k;
+        double a = fps * fps * ((double)m[D] - 2 * (double)m[0] + (double)m[-D]);
+        sum += a * a;
+    }
+    return sum;
+}
+
+static void head_figures(const track *t, float *scratch, tg_behaviour_figures *out) {
+    double sum[2] = {0}, bend[2] = {0}, count[2] = {0};
     tg_pairs pairs = {0};
+    int64_t silent = 0;
     const int reach = 7;
     for (int64_t f = reach; f + reach + 1 < t->frames; f++) {
         double active = activity_at(t, f), square = 0;
@@ -136,40 +204,43 @@ static void head_figures(const track *t, tg_behaviour_figures *out) {
         for (int64_t i = f - reach; i <= f + reach; i++)
             square += speed_at(t, i) * speed_at(t, i) / (2 * reach + 1);
         tg_pairs_add(&pairs, 0.5 * log(square + 1e-2), active);
-        int state = active > 0.6 ? 0 : active < 0.15 ? 1 : -1;
+        int state = state_at(t, f);
         if (state >= 0) {
             sum[state] += speed_at(t, f) * speed_at(t, f);
+            bend[state] += bend_at(t, f);
             count[state]++;
         }
+        if (state == 1)
+            scratch[silent++] = (float)speed_at(t, f);
     }
     out->speed_speaking = sqrt(sum[0] / count[0]);
     out->speed_silent = sqrt(sum[1] / count[1]);
+    out->accel_speaking = sqrt(bend[0] / count[0]);
+    out->accel_silent = sqrt(bend[1] / count[1]);
+    out->median_silent = percentile(scratch, silent, 0.5);
     out->energy_corr = tg_pairs_correlation(&pairs);
-}
-
-static int ascending(const void *a, const void *b) {
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
 }
 
 static void range_figures(const track *t, float *scratch, tg_behaviour_figures *out) {
     for (int k = 0; k < 3; k++) {
         for (int64_t f = 0; f < t->frames; f++)
             scratch[f] = t->moved[f * D + k];
-        qsort(scratch, (size_t)t->frames, sizeof *scratch, ascending);
-        out->range[k] = (double)scratch[(int64_t)(0.975 * (double)(t->frames - 1))] -
-                        (double)scratch[(int64_t)(0.025 * (double)(t->frames - 1))];
+        out->range[k] =
+            percentile(scratch, t->frames, 0.975) - percentile(scratch, t->frames, 0.025);
     }
 }
 
-/* Blinks: where the lids pass half closed, and how long they are a tenth closed. */
-static void blink_figures(const track *t, tg_behaviour_figures *out) {
+/* Blinks: where the lids pass half closed, how long they are a tenth closed, and the seconds from
+ * one to the next. */
+static void blink_figures(const track *t, float *scratch, tg_behaviour_figures *out) {
     double blinks[2] = {0}, minutes[2] = {0}, sum = 0, square = 0, n = 0;
+    int64_t last = -1, intervals = 0;
     for (int64_t f = 1; f < t->frames; f++) {
-        double active = activity_at(t, f);
-        int state = active > 0.6 ? 0 : active < 0.15 ? 1 : -1;
+        int state = state_at(t, f);
         if (state >= 0)
             minutes[state] += 1 / (60 * fps);
+        if (t->first[f])
+            last = -1;
         if (!(t->closure[f] > 0.5f && t->closure[f - 1] <= 0.5f) || t->first[f])
             continue;
         int64_t from = f, to = f;
@@ -183,11 +254,17 @@ static void blink_figures(const track *t, tg_behaviour_figures *out) {
         n++;
         if (state >= 0)
             blinks[state]++;
+        if (last >= 0)
+            scratch[intervals++] = (float)((double)(f - last) / fps);
+        last = f;
     }
     out->blinks_speaking = blinks[0] / minutes[0];
     out->blinks_silent = blinks[1] / minutes[1];
     out->blink_s = sum / n;
     out->blink_sd = sqrt(fmax(square / n - sum / n * sum / n, 0));
+    static const double share[3] = {0.1, 0.5, 0.9};
+    for (int k = 0; k < 3; k++)
+        out->between[k] = percentile(scratch, intervals, share[k]);
 }
 
 /* Whether the turn comes again: autocorrelation by plain sums. */
@@ -224,10 +301,12 @@ static double jerk_of(const track *t) {
     return sqrt(sum[1] / count[1] / (sum[0] / count[0]));
 }
 
+/* scratch: one number a frame */
 static void figures_of(const track *t, float *scratch, tg_behaviour_figures *out) {
-    head_figures(t, out);
+    head_figures(t, scratch, out);
+    nod_figures(t, scratch, out);
     range_figures(t, scratch, out);
-    blink_figures(t, out);
+    blink_figures(t, scratch, out);
     out->repeat = repeat_of(t);
     out->border_jerk = jerk_of(t);
 }
