@@ -242,12 +242,14 @@ typedef struct {
 
 /* How one person's eyes open and close. */
 typedef struct {
-    float open;                      /* aperture between blinks: median */
-    float closed;                    /* at the bottom of a blink */
-    float deviation;                 /* of the aperture between blinks, 0 = always the same */
-    float per_minute;                /* blinks; 0 = none was seen */
-    float length;                    /* seconds of a blink, geometric mean; 0 = none */
-    bool seen;                       /* whether the recording has a whole blink */
+    float open;       /* aperture between blinks: median */
+    float closed;     /* at the bottom of a blink */
+    float deviation;  /* of the aperture between blinks, 0 = always the same */
+    float per_minute; /* blinks; 0 = none was seen */
+    float length;     /* seconds of a blink, geometric mean; 0 = none */
+    bool seen;        /* whether the recording has a whole blink */
+    bool follows; /* whether lids moved between blinks; if not, they shall by 1.5 % of the aperture
+                   */
     float open_points[TG_EYE_DIM];   /* mean between blinks */
     float closed_points[TG_EYE_DIM]; /* at the bottom of blinks; without any, lids put together */
     float wide_points[TG_EYE_DIM];   /* change per unit of aperture between blinks */
@@ -271,6 +273,12 @@ float tg_blink_closure(double since, double length);
  * position, and whether a blink begins: from the sound around it, the control points before it and
  * noise. The spline makes motion smooth by construction; no windows are joined anywhere.
  *
+ * Behind the flow lies a mixture of Gaussians (Bishop 1994; Graves 2013 draws handwriting that
+ * way): a head that stands still and one that begins to nod are different answers to one question,
+ * and a single Gaussian puts the answer between them. The past is given with noise whose size is an
+ * input (noise conditioning augmentation, Ho et al. 2022); the same noise is put on what was drawn,
+ * so the model is asked only for what it learnt.
+ *
  * Shape letters: N steps, I inputs of a step. */
 enum {
     TG_STEP_FRAMES = 4,   /* frames between control points */
@@ -278,17 +286,21 @@ enum {
     TG_HEARD_FRAMES = 24, /* around a step at frame f: [f - 8, f + 16) */
     TG_HEARD_BEFORE = 8,
     TG_DRAWN_DIM = TG_POSE_DIM + 1, /* head and lid, in the person's deviations */
-    TG_PAST_STEPS = 4,              /* control points that a step sees */
-    TG_BEHAVIOUR_INPUTS = TG_HEARD_FRAMES / 2 * 4 + 2 + TG_DRAWN_DIM * (TG_PAST_STEPS + 2) + 3
+    TG_PAST_STEPS = 8,              /* changes between control points that a step sees, at most */
+    TG_BEHAVIOUR_INPUTS = TG_HEARD_FRAMES / 2 * 4 + 2 + TG_DRAWN_DIM * (TG_PAST_STEPS + 2) + 4
 };
 
 typedef struct {
     int hidden;   /* width of the two layers that look at the inputs, 128 */
-    int layers;   /* couplings of the flow, 4 */
-    int coupling; /* their width, 48 */
+    int layers;   /* couplings of the flow, 6 */
+    int coupling; /* their width, 64 */
+    int past;     /* changes between control points that a step sees, 8 */
+    int mixture;  /* Gaussians behind the flow, 8 */
+    float noise;  /* on the past, in deviations of a step, 0 = none and no input for it; 0.06 */
 } tg_behaviour_config;
 tg_behaviour_config tg_behaviour_defaults(void);
-/* Missing keys keep the defaults. TG_EMODEL when a value is out of range. */
+/* Missing keys: hidden, layers and coupling by default; past 4, one Gaussian and no noise, as files
+ * had it before there were these. TG_EMODEL when a value is out of range. */
 tg_status tg_behaviour_config_parse(tg_context *ctx, const tg_json *json, const char *name,
                                     tg_behaviour_config *out);
 void tg_behaviour_config_write(const tg_behaviour_config *config, tg_json *object);
@@ -298,21 +310,29 @@ tg_status tg_behaviour_create(tg_context *ctx, const tg_behaviour_config *config
                               tg_behaviour **out);
 void tg_behaviour_destroy(tg_behaviour **model);
 const tg_behaviour_config *tg_behaviour_config_of(const tg_behaviour *model);
-/* look.*, flow.*, blink.*; buffers scale.step [7] (deviation of a step), scale.blink [2] (blinks a
- * minute and geometric mean of their seconds, of the training speakers), scale.input [I,2]. */
+/* look.*, flow.*, blink.*; mixture.* when there is one; buffers scale.step [7] (deviation of a
+ * step), scale.blink [2] (blinks a minute and geometric mean of their seconds, of the training
+ * speakers), scale.input [I,2]. */
 tg_params *tg_behaviour_params(tg_behaviour *model);
 void tg_behaviour_init(tg_behaviour *model, uint64_t seed);
 
 /* What came before a step. */
 typedef struct {
-    float past[(TG_PAST_STEPS + 1) * TG_DRAWN_DIM]; /* control points, the newest last */
-    float slow[TG_DRAWN_DIM];                       /* their mean over some 8 s */
-    float since_blink;                              /* seconds since the last one began */
+    float
+        past[(TG_PAST_STEPS + 1) * TG_DRAWN_DIM]; /* control points, the newest last, noise on it */
+    float slow[TG_DRAWN_DIM];                     /* their mean over some 8 s */
+    float since_blink;                            /* seconds since the last one began */
 } tg_behaviour_past;
 void tg_behaviour_advance(tg_behaviour_past *past, const float drawn[TG_DRAWN_DIM]);
-/* Inputs of one step: rows [TG_HEARD_FRAMES, TG_HEARD_DIM] around it. */
-void tg_behaviour_inputs(const tg_behaviour_past *past, const float *rows,
-                         float out[TG_BEHAVIOUR_INPUTS]);
+int tg_behaviour_input_count(
+    const tg_behaviour_config *config); /* I, at most TG_BEHAVIOUR_INPUTS */
+/* Inputs [I] of one step: rows [TG_HEARD_FRAMES, TG_HEARD_DIM] around it, and how much noise is on
+ * the past. The seven numbers of head and lid are from TG_PAST_AT on: the newest point, the changes
+ * that led to it (oldest first), and how far the slow mean is from it. The noise is the last input.
+ */
+enum { TG_PAST_AT = TG_HEARD_FRAMES / 2 * 4 + 2 };
+void tg_behaviour_inputs(const tg_behaviour_config *config, const tg_behaviour_past *past,
+                         const float *rows, float noise, float *out);
 
 /* A batch of steps. */
 typedef struct {
@@ -329,20 +349,21 @@ typedef struct {
 } tg_behaviour_terms;
 tg_behaviour_terms tg_behaviour_loss(tg_tape *tape, tg_behaviour *model,
                                      const tg_behaviour_batch *batch);
-/* One step drawn with noise z [7]: the change of the control point, the probability that a blink
- * begins within the step, and mean and deviation of the log of its seconds. */
+/* One step drawn with noise z [7] and pick in [0, 1), which chooses the Gaussian: the change of the
+ * control point, the probability that a blink begins within the step, and mean and deviation of the
+ * log of its seconds. */
 typedef struct {
     float step[TG_DRAWN_DIM], blink, length_mean, length_deviation;
 } tg_behaviour_draw;
-tg_status tg_behaviour_step(tg_tape *tape, tg_behaviour *model,
-                            const float inputs[TG_BEHAVIOUR_INPUTS], const float z[TG_DRAWN_DIM],
-                            tg_behaviour_draw *out);
+tg_status tg_behaviour_step(tg_tape *tape, tg_behaviour *model, const float *inputs,
+                            const float z[TG_DRAWN_DIM], float pick, tg_behaviour_draw *out);
 
 /* Control points [*n,7] of a uniform cubic B-spline that comes nearest to rows [frames,7]: point k
  * stands at frame (k - 1) TG_STEP_FRAMES. stiffness > 0 weighs second differences of the points
  * against the rows: 1e-5 decides only what the rows leave open, 0.03 keeps points from swinging
  * where rows jump. *out by tg_free; false = out of memory. */
-bool tg_spline_fit(const float *rows, int64_t frames, double stiffness, float **out, int64_t *n);
+bool tg_spline_fit(const float *rows, int64_t frames, const double stiffness[TG_DRAWN_DIM],
+                   float **out, int64_t *n);
 /* Value at `frame` from the four control points around it, [4,7], frame / TG_STEP_FRAMES + 0..3. */
 void tg_spline_value(const float *points, int64_t frame, float out[TG_DRAWN_DIM]);
 

@@ -21,8 +21,9 @@ static const double shortest = 0.1, longest = 0.8, gap = 0.04;
 struct tg_behaviour_stream {
     tg_behaviour *model;
     tg_behaviour_sampling how;
+    const float *scale; /* [7] deviation of a step */
     tg_tape *tape;
-    tg_rng noise, start, length;
+    tg_rng noise, error, pick, start, length;
     float ring[RING * TG_HEARD_DIM];
     int64_t rows; /* heard */
     bool ended;
@@ -85,6 +86,7 @@ static void maybe_blink(tg_behaviour_stream *s, const tg_behaviour_draw *draw, u
 static tg_status draw_point(tg_context *ctx, tg_behaviour_stream *s) {
     int64_t frame = (s->step - 1) * TG_STEP_FRAMES;
     uint64_t index = (uint64_t)(s->step + SETTLE);
+    const tg_behaviour_config *config = tg_behaviour_config_of(s->model);
     float rows[TG_HEARD_FRAMES * TG_HEARD_DIM], inputs[TG_BEHAVIOUR_INPUTS], z[D], now[D];
     tg_status status = hear_until(ctx, s, frame - TG_HEARD_BEFORE + TG_HEARD_FRAMES);
     if (status == TG_OK && s->rows == 0)
@@ -95,18 +97,23 @@ static tg_status draw_point(tg_context *ctx, tg_behaviour_stream *s) {
     if (status != TG_OK)
         return status;
     rows_at(s, frame - TG_HEARD_BEFORE, rows);
-    tg_behaviour_inputs(&s->past, rows, inputs);
+    tg_behaviour_inputs(config, &s->past, rows, config->noise, inputs);
     tg_rng_fill_normal(&s->noise, index * D, z, D);
     tg_behaviour_draw draw;
     tg_tape_reset(s->tape);
-    status = tg_behaviour_step(s->tape, s->model, inputs, z, &draw);
+    float pick = tg_rng_uniform(&s->pick, index);
+    status = tg_behaviour_step(s->tape, s->model, inputs, z, pick, &draw);
     if (status != TG_OK)
         return status;
-    const float *last = s->point + (SPAN - 1) * D;
+    const float *last = s->past.past + TG_PAST_STEPS * D;
     for (int k = 0; k < D; k++)
         now[k] = fminf(fmaxf(last[k] + draw.step[k], -farthest), farthest);
     memmove(s->point, s->point + D, (SPAN - 1) * D * sizeof *s->point);
     memcpy(s->point + (SPAN - 1) * D, now, sizeof now);
+    /* what the next step sees of this one */
+    tg_rng_fill_normal(&s->error, index * D, z, D);
+    for (int k = 0; k < D; k++)
+        now[k] += config->noise * s->scale[k] * z[k];
     tg_behaviour_advance(&s->past, now);
     maybe_blink(s, &draw, index);
     s->step++;
@@ -125,7 +132,10 @@ tg_status tg_behaviour_stream_open(tg_context *ctx, tg_behaviour *model,
     const char *clip = sampling->clip_id ? sampling->clip_id : "";
     s->model = model;
     s->how = *sampling;
+    s->scale = tg_params_find(tg_behaviour_params(model), "scale.step")->value->data;
     s->noise = tg_rng_make(sampling->seed, clip, "behaviour.z");
+    s->error = tg_rng_make(sampling->seed, clip, "behaviour.error");
+    s->pick = tg_rng_make(sampling->seed, clip, "behaviour.pick");
     s->start = tg_rng_make(sampling->seed, clip, "behaviour.blink");
     s->length = tg_rng_make(sampling->seed, clip, "behaviour.length");
     s->step = -SETTLE;

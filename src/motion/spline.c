@@ -24,11 +24,11 @@ void tg_spline_value(const float *points, int64_t frame, float out[TG_DRAWN_DIM]
     }
 }
 
-/* Normal equations: a [n,BAND] has the diagonal and what lies right of it, b [n,D]. */
-static void set_up(const float *rows, int64_t frames, double stiffness, int64_t n, double *a,
+/* Normal equations of number k: a [n,BAND] has the diagonal and what lies right of it, b [n]. */
+static void set_up(const float *rows, int64_t frames, double stiffness, int64_t n, int k, double *a,
                    double *b) {
     memset(a, 0, (size_t)(n * BAND) * sizeof *a);
-    memset(b, 0, (size_t)(n * D) * sizeof *b);
+    memset(b, 0, (size_t)n * sizeof *b);
     for (int64_t f = 0; f < frames; f++) {
         int64_t at = f / TG_STEP_FRAMES;
         double w[BAND];
@@ -36,8 +36,7 @@ static void set_up(const float *rows, int64_t frames, double stiffness, int64_t 
         for (int i = 0; i < BAND; i++) {
             for (int j = i; j < BAND; j++)
                 a[(at + i) * BAND + j - i] += w[i] * w[j];
-            for (int k = 0; k < D; k++)
-                b[(at + i) * D + k] += w[i] * (double)rows[f * D + k];
+            b[at + i] += w[i] * (double)rows[f * D + k];
         }
     }
     static const double bend[3] = {1, -2, 1};
@@ -59,32 +58,32 @@ static void solve(int64_t n, double *a, double *b) {
             for (int64_t k = j; k < BAND && i + k < n; k++)
                 a[(i + j) * BAND + k - j] -= a[i * BAND + j] * a[i * BAND + k];
     }
-    for (int64_t i = 0; i < n; i++)
-        for (int c = 0; c < D; c++) {
-            b[i * D + c] /= a[i * BAND];
-            for (int64_t j = 1; j < BAND && i + j < n; j++)
-                b[(i + j) * D + c] -= a[i * BAND + j] * b[i * D + c];
-        }
-    for (int64_t i = n - 1; i >= 0; i--)
-        for (int c = 0; c < D; c++) {
-            for (int64_t j = 1; j < BAND && i + j < n; j++)
-                b[i * D + c] -= a[i * BAND + j] * b[(i + j) * D + c];
-            b[i * D + c] /= a[i * BAND];
-        }
+    for (int64_t i = 0; i < n; i++) {
+        b[i] /= a[i * BAND];
+        for (int64_t j = 1; j < BAND && i + j < n; j++)
+            b[i + j] -= a[i * BAND + j] * b[i];
+    }
+    for (int64_t i = n - 1; i >= 0; i--) {
+        for (int64_t j = 1; j < BAND && i + j < n; j++)
+            b[i] -= a[i * BAND + j] * b[i + j];
+        b[i] /= a[i * BAND];
+    }
 }
 
-bool tg_spline_fit(const float *rows, int64_t frames, double stiffness, float **out, int64_t *n) {
+bool tg_spline_fit(const float *rows, int64_t frames, const double stiffness[TG_DRAWN_DIM],
+                   float **out, int64_t *n) {
     *n = (frames - 1) / TG_STEP_FRAMES + BAND;
     *out = tg_alloc((size_t)(*n * D) * sizeof **out);
     double *a = tg_alloc((size_t)(*n * BAND) * sizeof *a);
-    double *b = tg_alloc((size_t)(*n * D) * sizeof *b);
+    double *b = tg_alloc((size_t)*n * sizeof *b);
     bool ok = *out && a && b;
-    if (ok) {
-        set_up(rows, frames, stiffness, *n, a, b);
+    for (int k = 0; ok && k < D; k++) {
+        set_up(rows, frames, stiffness[k], *n, k, a, b);
         solve(*n, a, b);
-        for (int64_t i = 0; i < *n * D; i++)
-            (*out)[i] = (float)b[i];
-    } else {
+        for (int64_t i = 0; i < *n; i++)
+            (*out)[i * D + k] = (float)b[i];
+    }
+    if (!ok) {
         tg_free(*out);
         *out = NULL;
     }

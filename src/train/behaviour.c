@@ -12,17 +12,18 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BATCH = 256, WARMUP = 200, I = TG_BEHAVIOUR_INPUTS, D = TG_DRAWN_DIM, CHECK_STEPS = 500 };
+enum { BATCH = 256, WARMUP = 200, D = TG_DRAWN_DIM, CHECK_STEPS = 500 };
 static const float peak_lr = 3e-3f, last_lr = 2e-5f, decay = 0.03f;
-/* The past is given with errors as the model's own draws have them, so that it learns to come back:
- * in deviations of a step. */
-static const float error_share = 0.12f;
+/* The past is given with up to so much noise, in deviations of a step, and the model is told how
+ * much: it learns to come back from errors as its own draws have them, and at little noise still
+ * sees a nod begin. */
+static const float most_noise = 0.2f;
 static const float blink_weight = 0.5f, length_weight = 0.02f;
-/* Inputs that are seven numbers of head and lid: the first, and how many times. */
-enum { PAST_AT = TG_HEARD_FRAMES / 2 * 4 + 2, PAST_TIMES = TG_PAST_STEPS + 2 };
 
 /* All steps of a data set. */
 typedef struct {
+    tg_behaviour_config config; /* of the model that looks at them */
+    int width;                  /* I */
     int64_t count;
     float *inputs, *step, *blink, *length; /* [N,I] [N,7] [N] [N] */
 } examples;
@@ -37,7 +38,7 @@ typedef struct {
     tg_adam *adam;
     tg_ema *ema;
     tg_tape *tape;
-    float inputs[BATCH * I], step[BATCH * D], blink[BATCH], length[BATCH];
+    float inputs[BATCH * TG_BEHAVIOUR_INPUTS], step[BATCH * D], blink[BATCH], length[BATCH];
     tg_state_place place;
     double terms[3]; /* smoothed */
     bool fresh;
@@ -81,7 +82,7 @@ static void add_steps(const tg_behaviour_clip *c, examples *e) {
             int64_t at = e->count++;
             bool blinks = next < c->blinks && c->blink[next].onset < to;
             rows_around(c, frame, rows);
-            tg_behaviour_inputs(&past, rows, e->inputs + at * I);
+            tg_behaviour_inputs(&e->config, &past, rows, 0, e->inputs + at * e->width);
             for (int i = 0; i < D; i++)
                 e->step[at * D + i] = c->point[k * D + i] - c->point[(k - 1) * D + i];
             e->blink[at] = blinks;
@@ -91,11 +92,14 @@ static void add_steps(const tg_behaviour_clip *c, examples *e) {
     }
 }
 
-static tg_status make_examples(tg_context *ctx, const tg_behaviour_data *d, examples *e) {
+static tg_status make_examples(tg_context *ctx, const tg_behaviour_data *d,
+                               const tg_behaviour_config *config, examples *e) {
     int64_t most = 0;
+    e->config = *config;
+    e->width = tg_behaviour_input_count(config);
     for (int i = 0; i < d->count; i++)
         most += d->clip[i].points;
-    e->inputs = tg_alloc((size_t)(most * I) * sizeof(float));
+    e->inputs = tg_alloc((size_t)(most * e->width) * sizeof(float));
     e->step = tg_alloc((size_t)(most * D) * sizeof(float));
     e->blink = tg_alloc((size_t)most * sizeof(float));
     e->length = tg_alloc((size_t)most * sizeof(float));
@@ -128,10 +132,14 @@ static void set_scales(trainer *t) {
     const examples *e = &t->train;
     double mean, deviation, seconds = (double)t->data->frames / 25, log_length = 0, blinks = 0;
     float *input = buffer(t, "scale.input"), *step = buffer(t, "scale.step");
-    for (int k = 0; k < I; k++) {
-        column(e->inputs, e->count, I, k, &mean, &deviation);
+    for (int k = 0; k < e->width; k++) {
+        column(e->inputs, e->count, e->width, k, &mean, &deviation);
         input[k] = (float)mean;
-        input[I + k] = (float)(1 / fmax(deviation, 0.01));
+        input[e->width + k] = (float)(1 / fmax(deviation, 0.01));
+    }
+    if (e->config.noise > 0) { /* uniform, see fill_batch */
+        input[e->width - 1] = 0.5f * most_noise;
+        input[2 * e->width - 1] = sqrtf(12) / most_noise;
     }
     for (int k = 0; k < D; k++) {
         column(e->step, e->count, D, k, &mean, &deviation);
@@ -154,61 +162,73 @@ static void set_scales(trainer *t) {
 /* ---- a step ---------------------------------------------------------------------------------- */
 
 /* Left and right exchanged: turns about y and z, shifts along x. */
-static void mirror(float *inputs, float *step) {
+static void mirror(int past, float *inputs, float *step) {
     static const int other_way[] = {1, 2, 3};
     for (int j = 0; j < 3; j++) {
-        for (int k = 0; k < PAST_TIMES; k++)
-            inputs[PAST_AT + k * D + other_way[j]] *= -1;
+        for (int k = 0; k < past + 2; k++)
+            inputs[TG_PAST_AT + k * D + other_way[j]] *= -1;
         step[other_way[j]] *= -1;
     }
 }
 
-/* Errors in the past: every control point is off by itself, and the step leads from where the
- * newest is to the truth. */
-static void disturb(const float *scale, tg_rng *rng, uint64_t index, float *inputs, float *step) {
-    float *now = inputs + PAST_AT, *difference = now + D, *slow = difference + TG_PAST_STEPS * D;
+/* Noise on the past: every control point is off by itself, and the step leads from where the newest
+ * is to the truth. */
+static void disturb(const examples *e, float noise, const float *scale, const tg_rng *rng,
+                    uint64_t index, float *inputs, float *step) {
+    int past = e->config.past;
+    float *now = inputs + TG_PAST_AT, *difference = now + D, *slow = difference + past * D;
+    float off[(TG_PAST_STEPS + 1) * D];
+    tg_rng_fill_normal(rng, index * (TG_PAST_STEPS + 1) * D, off, (size_t)(past + 1) * D);
+    for (int j = 0; j <= past; j++)
+        for (int k = 0; k < D; k++)
+            off[j * D + k] *= noise * scale[k];
+    for (int i = 0; i < past * D; i++)
+        difference[i] += off[i + D] - off[i];
     for (int k = 0; k < D; k++) {
-        float before = 0, e = 0;
-        for (int j = 0; j <= TG_PAST_STEPS; j++) {
-            uint64_t at = (index * (TG_PAST_STEPS + 1) + (uint64_t)j) * D + (uint64_t)k;
-            e = error_share * scale[k] * tg_rng_normal(rng, at);
-            if (j > 0)
-                difference[(j - 1) * D + k] += e - before;
-            before = e;
-        }
-        now[k] += e;
-        slow[k] -= e;
-        step[k] -= e;
+        now[k] += off[past * D + k];
+        slow[k] -= off[past * D + k];
+        step[k] -= off[past * D + k];
     }
+    if (e->config.noise > 0)
+        inputs[e->width - 1] = noise;
 }
 
-static void fill_batch(trainer *t, tg_behaviour_batch *batch) {
+/* Example `at` as number i of the batch. */
+static void take(trainer *t, const examples *e, int64_t at, int64_t i) {
+    memcpy(t->inputs + i * e->width, e->inputs + at * e->width,
+           (size_t)e->width * sizeof *t->inputs);
+    memcpy(t->step + i * D, e->step + at * D, D * sizeof *t->step);
+    t->blink[i] = e->blink[at];
+    t->length[i] = e->length[at];
+}
+
+static void fill_batch(trainer *t) {
     const examples *e = &t->train;
     tg_draws draws = tg_draws_make(t->o->seed + 11, (uint64_t)t->place.step, 0);
     tg_rng rng = tg_rng_make(t->o->seed, "", "train.behaviour.error");
     const float *scale = buffer(t, "scale.step");
     for (int64_t i = 0; i < BATCH; i++) {
-        int64_t at = (int64_t)(tg_draw(&draws) * (double)e->count);
-        float *inputs = t->inputs + i * I, *step = t->step + i * D;
-        memcpy(inputs, e->inputs + at * I, I * sizeof *inputs);
-        memcpy(step, e->step + at * D, D * sizeof *step);
-        t->blink[i] = e->blink[at];
-        t->length[i] = e->length[at];
+        float *inputs = t->inputs + i * e->width, *step = t->step + i * D;
+        take(t, e, (int64_t)(tg_draw(&draws) * (double)e->count), i);
         if (tg_draw_chance(&draws, 0.5))
-            mirror(inputs, step);
-        disturb(scale, &rng, (uint64_t)t->place.step * BATCH + (uint64_t)i, inputs, step);
+            mirror(e->config.past, inputs, step);
+        float noise = most_noise * (float)tg_draw(&draws);
+        disturb(e, noise, scale, &rng, (uint64_t)t->place.step * BATCH + (uint64_t)i, inputs, step);
     }
-    *batch = (tg_behaviour_batch){BATCH, t->inputs, t->step, t->blink, t->length};
+}
+
+static tg_behaviour_terms batch_loss(trainer *t) {
+    const tg_behaviour_batch batch = {BATCH, t->inputs, t->step, t->blink, t->length};
+    return tg_behaviour_loss(t->tape, t->model, &batch);
 }
 
 static tg_status train_step(trainer *t) {
-    tg_behaviour_batch batch;
     tg_params *params = tg_behaviour_params(t->model);
     tg_status s = tg_params_zero_grad(t->ctx, params);
     if (s != TG_OK)
         return s;
-    fill_batch(t, &batch);
-    tg_behaviour_terms l = tg_behaviour_loss(t->tape, t->model, &batch);
+    fill_batch(t);
+    tg_behaviour_terms l = batch_loss(t);
     tg_tensor *terms[] = {l.motion, l.blink, l.length};
     tg_backward(t->tape,
                 tg_weighted_sum(t->tape, terms, (float[]){1, blink_weight, length_weight}, 3));
@@ -241,18 +261,24 @@ static tg_status export_model(trainer *t) {
     return s;
 }
 
-/* Losses of the averaged weights on what is not trained on; the best are kept. */
+/* Losses of the averaged weights on what is not trained on, with the noise that drawing has; the
+ * best are kept. */
 static tg_status check(trainer *t) {
     const examples *e = t->check.count > 0 ? &t->check : &t->train;
     double sum[3] = {0}, count = 0, blinks = 0;
     char path[1100], line[200];
     tg_status s = TG_OK;
+    tg_rng rng = tg_rng_make(t->o->seed, "", "train.behaviour.check");
+    const float *scale = buffer(t, "scale.step");
     tg_ema_swap(t->ema);
     tg_tape_pause(t->tape, true);
     for (int64_t at = 0; s == TG_OK && at + BATCH <= e->count; at += BATCH) {
-        tg_behaviour_batch batch = {BATCH, e->inputs + at * I, e->step + at * D, e->blink + at,
-                                    e->length + at};
-        tg_behaviour_terms l = tg_behaviour_loss(t->tape, t->model, &batch);
+        for (int64_t i = 0; i < BATCH; i++) {
+            take(t, e, at + i, i);
+            disturb(e, e->config.noise, scale, &rng, (uint64_t)(at + i), t->inputs + i * e->width,
+                    t->step + i * D);
+        }
+        tg_behaviour_terms l = batch_loss(t);
         if ((s = tg_tape_status(t->tape)) != TG_OK)
             s = tg_fail(t->ctx, s, "out of memory in a check");
         double here = 0;
@@ -302,9 +328,9 @@ static tg_status set_up(trainer *t) {
     if (s == TG_OK && o->held_out)
         s = tg_behaviour_data_open(ctx, o->held_out, &t->held_out);
     if (s == TG_OK)
-        s = make_examples(ctx, t->data, &t->train);
+        s = make_examples(ctx, t->data, &config, &t->train);
     if (s == TG_OK && t->held_out)
-        s = make_examples(ctx, t->held_out, &t->check);
+        s = make_examples(ctx, t->held_out, &config, &t->check);
     if (s == TG_OK && t->train.count < BATCH)
         s = tg_fail(ctx, TG_EINPUT,
                     "%s: %lld steps are too few\n  expected: minutes of talk\n"

@@ -14,8 +14,9 @@
 
 enum { EYE_FIRST = 3 * 36, MOST_CLIPS = 100000, SHORTEST = 100, BLINKS_PER_FRAME = 4 };
 
-/* Lids jump with the eyes; the points of their spline shall not swing about it. */
-static const double stiffness = 0.03;
+/* Lids jump with the eyes; the points of their spline shall not swing about it. A nod is as short
+ * as three points apart, and stiff ones would cut it off. */
+static const double stiffness[TG_DRAWN_DIM] = {3e-3, 3e-3, 3e-3, 3e-3, 3e-3, 3e-3, 0.03};
 
 /* One clip as it is read, before its speaker is known. */
 typedef struct {

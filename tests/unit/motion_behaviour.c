@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-enum { D = TG_DRAWN_DIM, I = TG_BEHAVIOUR_INPUTS };
+enum { D = TG_DRAWN_DIM, I = TG_BEHAVIOUR_INPUTS, GAUSSIANS = 3 };
 
 /* ---- head pose --------------------------------------------------------------------------- */
 
@@ -201,13 +201,15 @@ static void spline_comes_back(void **state) {
     (void)state;
     enum { POINTS = 40, FRAMES = (POINTS - 3) * TG_STEP_FRAMES };
     static float points[POINTS * D], rows[FRAMES * D];
+    static const double loose[D] = {1e-5, 1e-5, 1e-5, 1e-5, 1e-5, 1e-5, 1e-5};
+    double stiff[D];
     tg_rng rng = tg_rng_make(2, "", "points");
     tg_rng_fill_normal(&rng, 0, points, POINTS * D);
     for (int f = 0; f < FRAMES; f++)
         tg_spline_value(points + f / TG_STEP_FRAMES * D, f, rows + f * D);
     float *fit;
     int64_t n;
-    assert_true(tg_spline_fit(rows, FRAMES, 1e-5, &fit, &n));
+    assert_true(tg_spline_fit(rows, FRAMES, loose, &fit, &n));
     assert_int_equal(n, POINTS);
     for (int f = 0; f < FRAMES; f++) {
         float value[D];
@@ -215,9 +217,22 @@ static void spline_comes_back(void **state) {
         for (int k = 0; k < D; k++)
             assert_true(fabsf(value[k] - rows[f * D + k]) < 0.02f);
     }
+    /* Each number is as stiff as is asked of it. */
+    float *other;
+    memcpy(stiff, loose, sizeof stiff);
+    stiff[2] = 1;
+    assert_true(tg_spline_fit(rows, FRAMES, stiff, &other, &n));
+    double bent = 0;
+    for (int64_t i = 0; i < n * D; i++)
+        if (i % D == 2)
+            bent += fabs((double)other[i]) / POINTS;
+        else
+            assert_true(other[i] == fit[i]);
+    assert_true(bent < 0.5);
+    tg_free(other);
     tg_free(fit);
     for (int64_t frames = 1; frames < 9; frames++) { /* hardly anything to fit */
-        assert_true(tg_spline_fit(rows, frames, 1e-5, &fit, &n));
+        assert_true(tg_spline_fit(rows, frames, loose, &fit, &n));
         assert_int_equal(n, (frames - 1) / TG_STEP_FRAMES + 4);
         for (int64_t i = 0; i < n * D; i++)
             assert_true(isfinite(fit[i]));
@@ -228,8 +243,13 @@ static void spline_comes_back(void **state) {
 /* ---- network
  * ------------------------------------------------------------------------------------- */
 
-static tg_behaviour *make_model(tg_context *ctx, float shake) {
-    const tg_behaviour_config config = {.hidden = 12, .layers = 3, .coupling = 6};
+static tg_behaviour *make_model(tg_context *ctx, int mixture, float shake) {
+    const tg_behaviour_config config = {.hidden = 12,
+                                        .layers = 3,
+                                        .coupling = 6,
+                                        .past = mixture > 1 ? 6 : 4,
+                                        .mixture = mixture,
+                                        .noise = mixture > 1 ? 0.06f : 0};
     tg_behaviour *m;
     assert_int_equal(tg_behaviour_create(ctx, &config, &m), TG_OK);
     tg_behaviour_init(m, 4);
@@ -266,32 +286,84 @@ static double log_determinant(double a[D][D]) {
     return sum;
 }
 
+/* Shares, means and logs of deviations of a mixture that does not look at its inputs. */
+typedef struct {
+    int count;
+    double share[GAUSSIANS], mean[GAUSSIANS][D], spread[GAUSSIANS][D];
+} blind;
+
+static void make_blind(tg_behaviour *m, blind *b) {
+    memset(b, 0, sizeof *b);
+    tg_params *set = tg_behaviour_params(m);
+    b->count = tg_behaviour_config_of(m)->mixture;
+    b->share[0] = 1;
+    if (b->count == 1)
+        return;
+    tg_tensor *weight = tg_params_find(set, "mixture.weight")->value;
+    const float *bias = tg_params_find(set, "mixture.bias")->value->data;
+    memset(weight->data, 0, (size_t)tg_numel(weight) * sizeof *weight->data);
+    double sum = 0;
+    for (int k = 0; k < b->count; k++)
+        sum += b->share[k] = exp((double)bias[k]);
+    for (int k = 0; k < b->count; k++) {
+        b->share[k] /= sum;
+        for (int d = 0; d < D; d++) {
+            b->mean[k][d] = (double)bias[b->count + k * D + d];
+            b->spread[k][d] = 3 * tanh((double)bias[b->count * (1 + D) + k * D + d] / 3);
+        }
+    }
+}
+
+/* Log density over D, without the constant, of what noise z of Gaussian `from` becomes, of all
+ * Gaussians together and times the volume of `from`. */
+static double log_density(const blind *b, int from, const float z[D]) {
+    double sum = 0, volume = 0;
+    for (int k = 0; k < b->count; k++) {
+        double e = log(b->share[k]);
+        for (int d = 0; d < D; d++) {
+            double y = b->mean[from][d] + exp(b->spread[from][d]) * (double)z[d];
+            double own = (y - b->mean[k][d]) / exp(b->spread[k][d]);
+            e -= 0.5 * own * own + b->spread[k][d];
+        }
+        sum += exp(e);
+    }
+    for (int d = 0; d < D; d++)
+        volume += b->spread[from][d];
+    return log(sum) + volume;
+}
+
 /* The likelihood of what is drawn is that of the noise over how much the flow spreads it. */
-static void density_fits_drawing(void **state) {
-    (void)state;
+static void density_fits_drawing_of(int mixture) {
     tg_context *ctx = tg_context_create(1);
-    tg_behaviour *m = make_model(ctx, 0.3f);
+    tg_behaviour *m = make_model(ctx, mixture, 0.3f);
+    blind b;
+    make_blind(m, &b);
     const float *scale = tg_params_find(tg_behaviour_params(m), "scale.step")->value->data;
     tg_tape *tape = tg_tape_create(ctx, false);
     tg_rng rng = tg_rng_make(6, "", "density");
+    double below = 0;
     for (int trial = 0; trial < 5; trial++) {
         float inputs[I], z[D], moved[D];
+        int from = trial % mixture;
+        below = from == 0 ? 0 : below + b.share[from - 1];
+        float pick = (float)(below + 0.5 * b.share[from]);
         tg_rng_fill_normal(&rng, (uint64_t)trial * 1000, inputs, I);
         tg_rng_fill_normal(&rng, (uint64_t)trial * 1000 + I, z, D);
         tg_behaviour_draw at, low, high;
-        assert_int_equal(tg_behaviour_step(tape, m, inputs, z, &at), TG_OK);
+        assert_int_equal(tg_behaviour_step(tape, m, inputs, z, pick, &at), TG_OK);
         double jacobian[D][D], expected = 0;
         const float h = 0.01f;
         for (int k = 0; k < D; k++) {
             memcpy(moved, z, sizeof z);
             moved[k] = z[k] - h;
-            assert_int_equal(tg_behaviour_step(tape, m, inputs, moved, &low), TG_OK);
+            assert_int_equal(tg_behaviour_step(tape, m, inputs, moved, pick, &low), TG_OK);
             moved[k] = z[k] + h;
-            assert_int_equal(tg_behaviour_step(tape, m, inputs, moved, &high), TG_OK);
+            assert_int_equal(tg_behaviour_step(tape, m, inputs, moved, pick, &high), TG_OK);
             for (int r = 0; r < D; r++)
                 jacobian[r][k] = ((double)high.step[r] - (double)low.step[r]) / (2 * (double)h);
-            expected += 0.5 * (double)z[k] * (double)z[k] - log((double)scale[k]);
+            expected -= log((double)scale[k]);
         }
+        expected -= log_density(&b, from, z);
         expected = (expected + log_determinant(jacobian)) / D + 0.918938533;
         const float none = 0;
         tg_behaviour_batch one = {1, inputs, at.step, &none, &none};
@@ -303,6 +375,12 @@ static void density_fits_drawing(void **state) {
     tg_tape_destroy(&tape);
     tg_behaviour_destroy(&m);
     tg_context_destroy(&ctx);
+}
+
+static void density_fits_drawing(void **state) {
+    (void)state;
+    density_fits_drawing_of(1);
+    density_fits_drawing_of(GAUSSIANS);
 }
 
 static double loss_of(tg_tape *tape, tg_behaviour *m, const tg_behaviour_batch *batch,
@@ -322,11 +400,10 @@ static double loss_of(tg_tape *tape, tg_behaviour *m, const tg_behaviour_batch *
 }
 
 /* Against the five-point stencil, as in tensor_gradients.c. */
-static void gradients(void **state) {
-    (void)state;
+static void gradients_of(int mixture) {
     enum { N = 6 };
     tg_context *ctx = tg_context_create(1);
-    tg_behaviour *m = make_model(ctx, 0.2f);
+    tg_behaviour *m = make_model(ctx, mixture, 0.2f);
     tg_params *set = tg_behaviour_params(m);
     static float inputs[N * I], step[N * D];
     const float blink[N] = {0, 1, 0, 0, 1, 0}, length[N] = {0, -1.2f, 0, 0, -1.5f, 0};
@@ -368,6 +445,12 @@ static void gradients(void **state) {
     tg_context_destroy(&ctx);
 }
 
+static void gradients(void **state) {
+    (void)state;
+    gradients_of(1);
+    gradients_of(GAUSSIANS);
+}
+
 /* ---- stream
  * --------------------------------------------------------------------------------------- */
 
@@ -399,12 +482,11 @@ static tg_status run(tg_context *ctx, tg_behaviour *m, int64_t rows, uint64_t se
     return status;
 }
 
-static void streams(void **state) {
-    (void)state;
+static void streams_of(int mixture) {
     enum { FRAMES = 600 };
     static tg_behaviour_frame a[FRAMES], b[FRAMES];
     tg_context *ctx = tg_context_create(2);
-    tg_behaviour *m = make_model(ctx, 0.1f);
+    tg_behaviour *m = make_model(ctx, mixture, 0.1f);
     assert_int_equal(run(ctx, m, FRAMES, 1, "", 1, FRAMES, a), TG_OK);
     assert_int_equal(run(ctx, m, FRAMES, 1, "", 1, FRAMES, b), TG_OK);
     assert_memory_equal(a, b, sizeof a);
@@ -436,6 +518,12 @@ static void streams(void **state) {
     tg_context_destroy(&ctx);
 }
 
+static void streams(void **state) {
+    (void)state;
+    streams_of(1);
+    streams_of(GAUSSIANS);
+}
+
 static void configurations(void **state) {
     (void)state;
     tg_context *ctx = tg_context_create(1);
@@ -446,6 +534,18 @@ static void configurations(void **state) {
     tg_behaviour_config_write(&c, json);
     assert_int_equal(tg_behaviour_config_parse(ctx, json, "x", &d), TG_OK);
     assert_memory_equal(&c, &d, sizeof c);
+    /* a file from before there was more than one Gaussian */
+    tg_json *old = tg_json_new_object();
+    tg_json_set_number(old, "hidden", 128);
+    assert_int_equal(tg_behaviour_config_parse(ctx, old, "x", &d), TG_OK);
+    assert_true(d.past == 4 && d.mixture == 1 && d.noise == 0 && d.layers == 6);
+    tg_json_set_number(old, "past", TG_PAST_STEPS + 1);
+    assert_int_equal(tg_behaviour_config_parse(ctx, old, "x", &d), TG_EMODEL);
+    tg_json_set_number(old, "past", 1);
+    tg_json_set_number(old, "noise", -0.1);
+    assert_int_equal(tg_behaviour_config_parse(ctx, old, "x", &d), TG_EMODEL);
+    assert_non_null(strstr(tg_message(ctx), "noise"));
+    tg_json_destroy(&old);
     tg_json_set_number(json, "hidden", 1e9);
     assert_int_equal(tg_behaviour_config_parse(ctx, json, "x", &d), TG_EMODEL);
     tg_json_destroy(&json);

@@ -12,7 +12,8 @@ static float poses[POSES * 16], eyes[POSES * PERSON_EYES];
 
 /* A behaviour model whose steps and blinks are lively, in the folder's voice file. */
 static void add_behaviour(void) {
-    const tg_behaviour_config config = {.hidden = 8, .layers = 2, .coupling = 4};
+    const tg_behaviour_config config = {
+        .hidden = 8, .layers = 2, .coupling = 4, .past = 6, .mixture = 3, .noise = 0.05f};
     tg_behaviour *m;
     assert_ok(tg_behaviour_create(ctx, &config, &m));
     tg_behaviour_init(m, 3);

@@ -9,8 +9,8 @@
 
 enum { CLIPS = 6, SECONDS = 24, FRAMES = 25 * SECONDS };
 
-/* Hums two seconds of four; the head turns with 1.25 Hz meanwhile, and the eyes close in the middle
- * of the silence. */
+/* Hums two seconds of four; the head turns with 1.25 Hz meanwhile and nods once by 2 degrees, and
+ * the eyes close in the middle of the silence. */
 static void write_clip(int number) {
     static float x[SECONDS * 16000], lm[FRAMES][68][3], c2w[FRAMES][16];
     char name[3][32];
@@ -23,8 +23,13 @@ static void write_clip(int number) {
         double yaw = 0.05 * rise * sin(6.2831853 * 1.25 * in) +
                      0.002 * (double)tg_rng_normal(&rng, (uint64_t)f);
         float closure = tg_blink_closure(in - 3, 0.3);
+        double nod = fabs(in - 1) < 0.25 ? 0.5 + 0.5 * cos(M_PI * (in - 1) / 0.25) : 0;
         float cy = cosf((float)yaw), sy = sinf((float)yaw);
-        const float m[16] = {cy, 0, -sy, -1.4f * sy, 0, 1, 0, 0, sy, 0, cy, 1.4f * cy, 0, 0, 0, 1};
+        float cx = cosf((float)(0.035 * nod)), sx = sinf((float)(0.035 * nod));
+        /* (Ry Rx)^-1, the camera 1.4 in front */
+        const float m[16] = {
+            cy,      0,   -sy,     -1.4f * sy,     sx * sy, cx, sx * cy, 1.4f * sx * cy,
+            cx * sy, -sx, cx * cy, 1.4f * cx * cy, 0,       0,  0,       1};
         memcpy(c2w[f], m, sizeof m);
         for (int p = 0; p < 68; p++) {
             int k = (p - 36) % 6;
@@ -65,7 +70,7 @@ static tg_train_behaviour_result train(const char *work, int64_t steps) {
 }
 
 static void remove_work(const char *work) {
-    char command[200];
+    char command[800];
     snprintf(command, sizeof command, "rm -rf '%s'", work);
     assert_int_equal(system(command), 0);
 }
@@ -74,7 +79,7 @@ static void learns(void **state) {
     (void)state;
     const char *work = "behaviour_work";
     remove_work(work);
-    tg_train_behaviour_result r = train(work, 400);
+    tg_train_behaviour_result r = train(work, 800);
     tg_behaviour_score s;
     assert_ok(tg_eval_behaviour(ctx, r.model, folder, 1, &s));
     /* the truth: quick while there is sound, still after, one blink each 4 s, all in the silence */
@@ -82,6 +87,10 @@ static void learns(void **state) {
     assert_true(s.truth.energy_corr > 0.6);
     assert_true(s.truth.blinks_silent > 20);
     assert_true(fabs(s.truth.blink_s - 0.3) < 0.05);
+    assert_true(fabs(s.truth.nods_speaking - 30) < 6 && s.truth.nods_silent == 0);
+    assert_true(fabs(s.truth.nod_speaking - 2) < 0.6);
+    assert_true(s.truth.accel_speaking > s.truth.accel_silent);
+    assert_true(fabs(s.truth.between[1] - 4) < 0.1 && s.truth.between[2] < 4.2);
     /* what was learnt */
     assert_true(s.made.speed_speaking > 2 * s.made.speed_silent);
     assert_true(s.made.energy_corr > 0.5);
