@@ -244,7 +244,7 @@ typedef struct {
 typedef struct {
     float open;       /* aperture between blinks: median */
     float closed;     /* at the bottom of a blink */
-    float deviation;  /* of the aperture between blinks, 0 = always the same */
+    float deviation;  /* of the aperture between blinks */
     float per_minute; /* blinks; 0 = none was seen */
     float length;     /* seconds of a blink, geometric mean; 0 = none */
     bool seen;        /* whether the recording has a whole blink */

@@ -8,7 +8,12 @@
 /* A blink is counted when the eyes pass half closed, and reaches as far as they are a tenth closed;
  * at most a second, or it is a look down. */
 static const float counted = 0.5f, begun = 0.1f;
-enum { FPS = 25, LONGEST = 25 };
+/* Before and behind that the lids are on their way for so many frames: no place of theirs. */
+enum { FPS = 25, LONGEST = 25, ON_THE_WAY = 2 };
+/* Lids that move less than the first share of the aperture stood still in the recording, whatever
+ * the eyes did. Those of people follow the eyes up and down, about 2 % of the aperture a degree
+ * (Becker and Fuchs 1988), and fixations differ by somewhat less. */
+static const float least_lid = 0.01f, usual_lid = 0.015f;
 /* Without a whole blink in the recording, the share of the open eye's height that stays. */
 static const float shut = 0.12f;
 /* Above this the eyes are at the bottom of a blink. */
@@ -74,11 +79,20 @@ int64_t tg_blinks_find(const tg_eyelid_stats *s, const float *points, int64_t n,
                 closure[k] = fminf(v, 1);
         }
         /* The lids go on behind a blink as if it had not been. */
-        float before = lid && from > 0 ? lid[from - 1] : last, after = before;
-        if (to < n && s->deviation > 0)
-            after = (tg_eye_aperture(points + to * TG_EYE_DIM) - s->open) / s->deviation;
-        for (int64_t k = from; lid && k < to; k++)
-            lid[k] = before + (after - before) * (float)(k - from + 1) / (float)(to - from + 1);
+        int64_t first = from, past = to;
+        while (first > free_from && first > from - ON_THE_WAY)
+            first--;
+        while (past < n && past < to + ON_THE_WAY &&
+               !((s->open - tg_eye_aperture(points + past * TG_EYE_DIM)) / span > begun)) {
+            if (closure)
+                closure[past] = 0;
+            past++;
+        }
+        float before = lid && first > 0 ? lid[first - 1] : last, after = before;
+        if (past < n && s->deviation > 0)
+            after = (tg_eye_aperture(points + past * TG_EYE_DIM) - s->open) / s->deviation;
+        for (int64_t k = first; lid && k < past; k++)
+            lid[k] = before + (after - before) * (float)(k - first + 1) / (float)(past - first + 1);
         if (to - from <= LONGEST) {
             /* a tenth closed is some way into a blink: half a frame at both ends */
             if (found < most && out)
@@ -86,12 +100,20 @@ int64_t tg_blinks_find(const tg_eyelid_stats *s, const float *points, int64_t n,
             found++;
         }
         last = after;
-        free_from = i = to;
+        free_from = i = past;
     }
     return found;
 }
 
 /* ---- statistics ------------------------------------------------------------------------------ */
+
+/* No blink at this frame nor on the way to or from one. */
+static bool is_open(const float *closure, int64_t n, int64_t frame) {
+    for (int64_t i = frame - ON_THE_WAY; i <= frame + ON_THE_WAY; i++)
+        if (i >= 0 && i < n && closure[i] != 0)
+            return false;
+    return true;
+}
 
 /* Open and closed, from the apertures of all frames. */
 static bool find_range(const float *points, int64_t n, tg_eyelid_stats *s) {
@@ -124,6 +146,14 @@ static void shut_points(tg_eyelid_stats *s) {
         }
 }
 
+/* Lids that stood still move a little on the way of a blink, which the recording shows. */
+static void follow_anyway(tg_eyelid_stats *s) {
+    float way = s->open - tg_eye_aperture(s->closed_points);
+    s->deviation = s->seen && way > 0 ? usual_lid * s->open : 0;
+    for (int k = 0; k < TG_EYE_DIM; k++)
+        s->wide_points[k] = way > 0 ? (s->open_points[k] - s->closed_points[k]) / way : 0;
+}
+
 bool tg_eyelid_stats_of(const float *points, int64_t n, tg_eyelid_stats *s) {
     memset(s, 0, sizeof *s);
     float *closure = tg_alloc((size_t)n * sizeof *closure);
@@ -137,12 +167,12 @@ bool tg_eyelid_stats_of(const float *points, int64_t n, tg_eyelid_stats *s) {
         for (int64_t i = 0; i < blinks; i++)
             length += log(blink[i].length) / (double)blinks;
         for (int64_t i = 0; i < n; i++) {
-            bool is_open = closure[i] == 0, is_shut = closure[i] >= bottom;
-            opened += is_open;
+            bool rests = is_open(closure, n, i), is_shut = closure[i] >= bottom;
+            opened += rests;
             shuts += is_shut;
-            mean += is_open ? (double)tg_eye_aperture(points + i * TG_EYE_DIM) : 0;
+            mean += rests ? (double)tg_eye_aperture(points + i * TG_EYE_DIM) : 0;
             for (int k = 0; k < TG_EYE_DIM; k++) {
-                open_sum[k] += is_open ? (double)points[i * TG_EYE_DIM + k] : 0;
+                open_sum[k] += rests ? (double)points[i * TG_EYE_DIM + k] : 0;
                 shut_sum[k] += is_shut ? (double)points[i * TG_EYE_DIM + k] : 0;
             }
         }
@@ -150,7 +180,7 @@ bool tg_eyelid_stats_of(const float *points, int64_t n, tg_eyelid_stats *s) {
         for (int k = 0; k < TG_EYE_DIM; k++)
             s->open_points[k] = (float)(opened > 0 ? open_sum[k] / opened : (double)points[k]);
         for (int64_t i = 0; i < n; i++) {
-            if (closure[i] != 0)
+            if (!is_open(closure, n, i))
                 continue;
             double d = (double)tg_eye_aperture(points + i * TG_EYE_DIM) - mean;
             square += d * d;
@@ -163,11 +193,14 @@ bool tg_eyelid_stats_of(const float *points, int64_t n, tg_eyelid_stats *s) {
         }
         s->open = (float)mean;
         s->deviation = opened > 0 ? (float)sqrt(square / opened) : 0;
+        s->follows = s->deviation >= least_lid * s->open;
         s->seen = s->seen && blinks > 0 && shuts > 0;
         s->per_minute = s->seen ? (float)((double)blinks * FPS * 60 / (double)n) : 0;
         s->length = s->seen ? (float)exp(length) : 0;
         if (!s->seen)
             shut_points(s);
+        if (!s->follows)
+            follow_anyway(s);
     }
     tg_free(closure);
     tg_free(blink);

@@ -180,8 +180,23 @@ static tg_status read_clips(tg_context *ctx, const char *corpus, int count, raw_
 
 /* ---- a speaker's own numbers -------------------------------------------------------------- */
 
+/* Lids that do not follow the eyes say nothing about gaze. What stands for them are fixations of
+ * half a second to two, each with lids of its own. */
+static void fixate(uint64_t clip, int64_t frames, float *lid) {
+    tg_rng place = tg_rng_make(clip, "", "behaviour.fixation");
+    tg_rng length = tg_rng_make(clip, "", "behaviour.fixation.length");
+    double next = 0;
+    uint64_t fixation = 0;
+    for (int64_t i = 0; i < frames; i++) {
+        for (; (double)i / 25 >= next; fixation++)
+            next += 0.5 + 1.5 * (double)tg_rng_uniform(&length, fixation);
+        lid[i] = tg_rng_normal(&place, fixation);
+    }
+}
+
 static tg_status describe(tg_context *ctx, const char *name, const tg_pose_stats *head,
-                          const tg_eyelid_stats *lids, raw_clip *r, tg_behaviour_clip *c) {
+                          const tg_eyelid_stats *lids, uint64_t clip, raw_clip *r,
+                          tg_behaviour_clip *c) {
     int64_t n = r->frames, most = n / BLINKS_PER_FRAME + 1;
     float *lid = tg_alloc((size_t)n * sizeof *lid);
     c->frames = n;
@@ -194,6 +209,8 @@ static tg_status describe(tg_context *ctx, const char *name, const tg_pose_stats
     if (ok) {
         int64_t found = tg_blinks_find(lids, r->eyes, n, c->blink, most, c->closure, lid);
         c->blinks = found < most ? found : most;
+        if (!lids->follows)
+            fixate(clip, n, lid);
         for (int k = 0; k < 3; k++)
             c->degrees[k] = head->deviation[k] * 57.29578f;
         for (int64_t i = 0; i < n; i++) {
@@ -235,7 +252,7 @@ static tg_status describe_speaker(tg_context *ctx, const char *name, raw_clip *r
         if (raw[i].speaker != speaker)
             continue;
         tg_behaviour_clip *c = &d->clip[d->count++];
-        s = describe(ctx, name, &head, &lids, &raw[i], c);
+        s = describe(ctx, name, &head, &lids, (uint64_t)d->count, &raw[i], c);
         d->frames += c->frames;
         d->blinks += c->blinks;
     }

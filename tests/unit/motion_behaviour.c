@@ -174,6 +174,32 @@ static void blinks_are_found(void **state) {
     assert_int_equal(tg_blinks_find(&s, eyes, EYE_FRAMES, found, 2, NULL, NULL), BLINKS);
 }
 
+/* Lids that stand still between blinks, as a face that does not move them with its eyes: what is
+ * near a blink is no place of theirs, and they may move a little on the way of a blink. */
+static void lids_that_stood_still(void **state) {
+    (void)state;
+    static float eyes[EYE_FRAMES * TG_EYE_DIM], closure[EYE_FRAMES], lid[EYE_FRAMES];
+    for (int i = 0; i < EYE_FRAMES; i++)
+        eyes_of(0, (double)tg_blink_closure(fmod(i / 25.0, 3.13) - 1, 0.31), eyes + i * TG_EYE_DIM);
+    tg_eyelid_stats s;
+    float made[TG_EYE_DIM];
+    assert_true(tg_eyelid_stats_of(eyes, EYE_FRAMES, &s));
+    assert_true(s.seen && !s.follows);
+    assert_int_equal(tg_blinks_find(&s, eyes, EYE_FRAMES, NULL, 0, closure, lid), 13);
+    for (int i = 0; i < EYE_FRAMES; i++)
+        assert_true(fabsf(lid[i]) < 0.01f);
+    for (int side = -1; side <= 1; side++) {
+        tg_eyelid_points(&s, (float)side, 0, made);
+        assert_true(fabsf(tg_eye_aperture(made) / s.open - 1 - 0.015f * (float)side) < 2e-3f);
+    }
+    /* Those that move are taken as they are. */
+    for (int i = 0; i < EYE_FRAMES; i++)
+        eyes_of(sin(0.02 * i), (double)tg_blink_closure(fmod(i / 25.0, 3.13) - 1, 0.31),
+                eyes + i * TG_EYE_DIM);
+    assert_true(tg_eyelid_stats_of(eyes, EYE_FRAMES, &s));
+    assert_true(s.follows && fabsf(s.deviation / s.open - 0.05f / 1.414f) < 0.005f);
+}
+
 /* Without a blink in the recording the lids are put together. */
 static void eyes_that_never_closed(void **state) {
     (void)state;
@@ -554,10 +580,15 @@ static void configurations(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(poses_to_and_fro),  cmocka_unit_test(poses_stay_in_range),
-        cmocka_unit_test(blinks_are_found),  cmocka_unit_test(eyes_that_never_closed),
-        cmocka_unit_test(spline_comes_back), cmocka_unit_test(density_fits_drawing),
-        cmocka_unit_test(gradients),         cmocka_unit_test(streams),
+        cmocka_unit_test(poses_to_and_fro),
+        cmocka_unit_test(poses_stay_in_range),
+        cmocka_unit_test(blinks_are_found),
+        cmocka_unit_test(lids_that_stood_still),
+        cmocka_unit_test(eyes_that_never_closed),
+        cmocka_unit_test(spline_comes_back),
+        cmocka_unit_test(density_fits_drawing),
+        cmocka_unit_test(gradients),
+        cmocka_unit_test(streams),
         cmocka_unit_test(configurations),
     };
     return cmocka_run_group_tests_name("motion behaviour", tests, NULL, NULL);
