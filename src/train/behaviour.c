@@ -19,12 +19,14 @@ static const float peak_lr = 3e-3f, last_lr = 2e-5f, decay = 0.03f;
  * sees a nod begin. */
 static const float most_noise = 0.2f;
 static const float blink_weight = 0.5f, length_weight = 0.02f;
+/* A person's minutes beside a corpus' hours: so much of a batch. */
+static const float own_share = 0.25f;
 
 /* All steps of a data set. */
 typedef struct {
-    tg_behaviour_config config; /* of the model that looks at them */
-    int width;                  /* I */
-    int64_t count;
+    tg_behaviour_config config;            /* of the model that looks at them */
+    int width;                             /* I */
+    int64_t count, own;                    /* N; the last `own` of them are a person's recording */
     float *inputs, *step, *blink, *length; /* [N,I] [N,7] [N] [N] */
 } examples;
 
@@ -105,8 +107,11 @@ static tg_status make_examples(tg_context *ctx, const tg_behaviour_data *d,
     e->length = tg_alloc((size_t)most * sizeof(float));
     if (!e->inputs || !e->step || !e->blink || !e->length)
         return tg_fail(ctx, TG_ENOMEM, "out of memory for %lld steps", (long long)most);
-    for (int i = 0; i < d->count; i++)
+    for (int i = 0; i < d->count; i++) {
+        int64_t before = e->count;
         add_steps(&d->clip[i], e);
+        e->own += i >= d->count - d->own ? e->count - before : 0;
+    }
     return TG_OK;
 }
 
@@ -209,7 +214,9 @@ static void fill_batch(trainer *t) {
     const float *scale = buffer(t, "scale.step");
     for (int64_t i = 0; i < BATCH; i++) {
         float *inputs = t->inputs + i * e->width, *step = t->step + i * D;
-        take(t, e, (int64_t)(tg_draw(&draws) * (double)e->count), i);
+        bool own = e->own > 0 && tg_draw_chance(&draws, own_share);
+        int64_t first = own ? e->count - e->own : 0;
+        take(t, e, first + (int64_t)(tg_draw(&draws) * (double)(e->count - first)), i);
         if (tg_draw_chance(&draws, 0.5))
             mirror(e->config.past, inputs, step);
         float noise = most_noise * (float)tg_draw(&draws);

@@ -344,7 +344,9 @@ tg_status tg_behaviour_data_person(tg_context *ctx, const char *dataset, tg_beha
         memcpy(grown, data->clip, (size_t)data->count * sizeof *grown);
         tg_free(data->clip);
         data->clip = grown;
+        int before = data->count;
         s = describe_speaker(ctx, dataset, &raw, 1, 0, data);
+        data->own += data->count - before;
     }
     free_raw(&raw);
     tg_dataset_close(&set);

@@ -20,6 +20,7 @@ typedef struct {
 typedef struct {
     int count;
     tg_behaviour_clip *clip;
+    int own;                /* the last so many are a person's recording */
     int64_t frames, blinks; /* of all clips */
 } tg_behaviour_data;
 

@@ -1,6 +1,7 @@
 /* Behaviour training on a small corpus of people who turn their heads while they hum: it learns
  * that, stops, resumes to the same weights, and tells what is wrong with a corpus. */
 #include "io_test.h"
+#include "train_scene.h"
 
 #include "talkgen/systems.h"
 #include "talkgen/train.h"
@@ -143,6 +144,38 @@ static void resumes(void **state) {
     remove_work("behaviour_twice");
 }
 
+/* A person's own recording beside the corpus: its training frames are learnt from, a quarter of the
+ * time; one without sound is named. */
+static void learns_a_person(void **state) {
+    (void)state;
+    const scene person = {16, 150, 136};
+    static float sound[150 * 640];
+    char data[700];
+    tg_train_behaviour_result r;
+    snprintf(data, sizeof data, "%s", in_folder("person"));
+    assert_ok(scene_write(ctx, &person, data));
+    tg_train_behaviour_options o = {
+        .corpus = folder, .dataset = data, .state = "behaviour_person", .steps = 40, .seed = 3};
+    remove_work(o.state);
+    assert_int_equal(tg_train_behaviour(ctx, &o, &r), TG_EINPUT);
+    assert_message("aud.wav");
+    for (int i = 0; i < 150 * 640; i++)
+        sound[i] = 0.3f * sinf(6.2831853f * 150 / 16000 * (float)i);
+    assert_ok(tg_audio_write(ctx, in_folder("person/aud.wav"), sound, 150 * 640, 1, 16000));
+    assert_ok(tg_train_behaviour(ctx, &o, &r));
+    assert_int_equal(r.steps, 40);
+    assert_true(fabs(r.hours * 3600 * 25 - CLIPS * FRAMES - 136) < 0.5);
+    double with = r.motion;
+    o.dataset = NULL;
+    o.state = "behaviour_alone";
+    remove_work(o.state);
+    assert_ok(tg_train_behaviour(ctx, &o, &r));
+    assert_true(r.motion != with);
+    remove_work(data);
+    remove_work("behaviour_person");
+    remove_work("behaviour_alone");
+}
+
 static void refuses(void **state) {
     (void)state;
     tg_train_behaviour_options o = {.corpus = folder, .state = "behaviour_none", .steps = 1};
@@ -168,6 +201,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(learns),
         cmocka_unit_test(resumes),
+        cmocka_unit_test(learns_a_person),
         cmocka_unit_test(refuses),
     };
     return cmocka_run_group_tests_name("train behaviour", tests, set_up, stop);
