@@ -19,6 +19,8 @@ enum {
 static const double fps = 25;
 /* Frames this much below the loud ones are silence, unless the room is louder. */
 static const double silent_db = 30, over_room_db = 8, slope_db = 10;
+/* Nobody speaks in what is never louder than this (dB of full scale), or never changes by more. */
+static const double faint_db = -60, steady_db = 6;
 
 struct tg_prosody {
     tg_wave16k *wave;
@@ -81,7 +83,9 @@ static tg_status listen(tg_context *ctx, tg_prosody *p) {
             sounding[i] = count[i];
             n += count[i];
         }
-    p->loud = quantile(sounding, n, 0.75);
+    p->loud = fmax(quantile(sounding, n, 0.75), faint_db);
+    if (top - room < steady_db) /* a room without anybody: as far below speech as silence is */
+        p->loud = fmax(p->loud, top + silent_db);
     p->silence = fmax(p->loud - silent_db, fmin(room + over_room_db, p->loud - slope_db));
     return s == TG_OK ? tg_wave16k_rewind(ctx, p->wave) : s;
 }

@@ -92,11 +92,38 @@ static void empty_and_silent(void **state) {
     assert_null(p);
 }
 
+/* Where nobody speaks nothing is active: not in a room however loud it hums, nor in one that is
+ * quiet but for a click. */
+static void nobody_speaks(void **state) {
+    (void)state;
+    static float x[SECONDS * RATE];
+    static const double hiss[] = {0, 1e-5, 1e-4, 1e-2, 0.2};
+    tg_rng rng = tg_rng_make(2, "", "room");
+    for (int kind = 0; kind < 5; kind++) {
+        tg_prosody *p;
+        float row[TG_PROSODY_DIM];
+        bool done;
+        for (int i = 0; i < SECONDS * RATE; i++)
+            x[i] = (float)(hiss[kind] * (double)tg_rng_normal(&rng, (uint64_t)i));
+        if (kind == 1)
+            x[3 * RATE] = 0.01f;
+        assert_ok(tg_audio_write(ctx, in_folder("room.wav"), x, SECONDS * RATE, 1, RATE));
+        assert_ok(tg_prosody_open(ctx, in_folder("room.wav"), NULL, &p));
+        for (int i = 0; i < FRAMES; i++) {
+            assert_ok(tg_prosody_next(ctx, p, row, &done));
+            if (kind != 1 || i < 74 || i > 76)
+                assert_true(row[TG_PROSODY_ACTIVE] == 0 && row[TG_PROSODY_LEVEL] < -0.2f);
+        }
+        tg_prosody_close(&p);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(speech_and_silence),
         cmocka_unit_test(pitches),
         cmocka_unit_test(empty_and_silent),
+        cmocka_unit_test(nobody_speaks),
     };
     return cmocka_run_group_tests_name("speech prosody", tests, start, stop);
 }
