@@ -296,7 +296,7 @@ typedef struct {
     int coupling; /* their width, 64 */
     int past;     /* changes between control points that a step sees, 8 */
     int mixture;  /* Gaussians behind the flow, 8 */
-    float noise;  /* on the past, in deviations of a step, 0 = none and no input for it; 0.06 */
+    float noise;  /* on the past, in deviations of a step, 0 = none and no input for it; 0.1 */
 } tg_behaviour_config;
 tg_behaviour_config tg_behaviour_defaults(void);
 /* Missing keys: hidden, layers and coupling by default; past 4, one Gaussian and no noise, as files

@@ -38,7 +38,7 @@ struct tg_behaviour {
 
 tg_behaviour_config tg_behaviour_defaults(void) {
     return (tg_behaviour_config){
-        .hidden = 128, .layers = 6, .coupling = 64, .past = 8, .mixture = 8, .noise = 0.06f};
+        .hidden = 128, .layers = 6, .coupling = 64, .past = 8, .mixture = 8, .noise = 0.1f};
 }
 
 tg_status tg_behaviour_config_parse(tg_context *ctx, const tg_json *json, const char *name,

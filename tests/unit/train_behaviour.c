@@ -1,7 +1,7 @@
 /* Behaviour training on a small corpus of people who turn their heads while they hum: it learns
  * that, stops, resumes to the same weights, and tells what is wrong with a corpus. */
 #include "io_test.h"
-#include "train_scene.h"
+#include "dataset_scene.h"
 
 #include "talkgen/systems.h"
 #include "talkgen/train.h"
