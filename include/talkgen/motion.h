@@ -300,7 +300,8 @@ typedef struct {
 } tg_behaviour_config;
 tg_behaviour_config tg_behaviour_defaults(void);
 /* Missing keys: hidden, layers and coupling by default; past 4, one Gaussian and no noise, as files
- * had it before there were these. TG_EMODEL when a value is out of range. */
+ * had it before there were these. Any noise is taken for the default. TG_EMODEL when a value is out
+ * of range. */
 tg_status tg_behaviour_config_parse(tg_context *ctx, const tg_json *json, const char *name,
                                     tg_behaviour_config *out);
 void tg_behaviour_config_write(const tg_behaviour_config *config, tg_json *object);

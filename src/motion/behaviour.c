@@ -61,7 +61,9 @@ tg_status tg_behaviour_config_parse(tg_context *ctx, const tg_json *json, const 
                     "%s: configuration value 'noise' is not usable\n"
                     "  expected: a number from 0 to 1\n  try: talkgen info on the file",
                     name);
-    c.noise = (float)noise;
+    /* A file says that its model was trained with noise; how much of it drawing adds is not learnt.
+     */
+    c.noise = noise > 0 ? tg_behaviour_defaults().noise : 0;
     if (s == TG_OK)
         *out = c;
     return s;

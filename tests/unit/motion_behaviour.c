@@ -565,6 +565,10 @@ static void configurations(void **state) {
     tg_json_set_number(old, "hidden", 128);
     assert_int_equal(tg_behaviour_config_parse(ctx, old, "x", &d), TG_OK);
     assert_true(d.past == 4 && d.mixture == 1 && d.noise == 0 && d.layers == 6);
+    /* one that was trained with another noise is drawn with ours */
+    tg_json_set_number(old, "noise", 0.06);
+    assert_int_equal(tg_behaviour_config_parse(ctx, old, "x", &d), TG_OK);
+    assert_true(d.noise == c.noise);
     tg_json_set_number(old, "past", TG_PAST_STEPS + 1);
     assert_int_equal(tg_behaviour_config_parse(ctx, old, "x", &d), TG_EMODEL);
     tg_json_set_number(old, "past", 1);
