@@ -21,6 +21,10 @@ static const float nothing = 1.0f / 1024.0f, solid = 0.95f;
 /* The nearest neighbours of the rest are nearer by this than those of the middles: they may differ
  * by more for the same error. */
 static const float middle_distance = 1.4f;
+/* Cloth has a pattern finer than a lattice: neighbours of the torso that agree say less about what
+ * lies between them than those of skin. At 1, woven cloth at 512x512 loses 0.7 dB and 0.019 SSIM
+ * against every pixel, at a quarter 0.1 dB and 0.002. */
+static const float torso_contrast = 0.25f;
 /* Steps that a ray begins before its neighbours' first sample that counts. */
 static const float steps_before = 1.25f;
 
@@ -252,7 +256,7 @@ static bool between(const pass *p, int row, int col, float torso[4]) {
         }
     }
     for (int c = 0; c < 4; c++) {
-        if (!(high[c] - low[c] < max_contrast(p))) {
+        if (!(high[c] - low[c] < torso_contrast * max_contrast(p))) {
             return false;
         }
     }
