@@ -137,9 +137,8 @@ static tg_status check(tg_context *ctx, const cli_args *args) {
 }
 
 /* One identity from stages that were trained one by one in WORK/postnet, WORK/head, WORK/torso;
- * with
- * --init a person that is there, with what was trained since: voice and postnet, or with --data the
- * pictures. */
+ * with --init a person that is there, with what was trained since: voice and postnet, or with
+ * --data the pictures. */
 static tg_status assemble(tg_context *ctx, const cli_args *args) {
     char postnet[1100], head[1100], torso[1100];
     snprintf(postnet, sizeof postnet, "%s/postnet/postnet.safetensors", args->work);

@@ -28,7 +28,7 @@ tg_status tg_cuda_finish(tg_context *ctx, tg_cuda *cuda, const tg_picture *pictu
                          tg_render_counts *counts);
 /* Name of the device, for people. */
 const char *tg_cuda_name(const tg_cuda *cuda);
-/* The device that would be taken and what compiled for it, or why there is none. */
+/* The device that would be taken and its compute capability, or why there is none. */
 void tg_cuda_describe(char *text, size_t size);
 
 #endif
