@@ -170,7 +170,7 @@ static void write_letters(const char *name, uint64_t seed) {
     tg_hubert *hubert;
     must(tg_hubert_create(ctx, &h, &hubert));
     tg_hubert_init(hubert, seed);
-    must(tg_voice_write(ctx, in_folder(name), hubert, NULL));
+    must(tg_voice_write(ctx, in_folder(name), hubert, NULL, NULL));
     tg_hubert_destroy(&hubert);
 }
 

@@ -131,7 +131,7 @@ typedef struct {
 } tg_spoken_score;
 typedef struct {
     const char *phones; /* JSON of the recording's phones, or NULL: no lip-sync score */
-    const char *sync;   /* the voice's sync expert, or NULL: no confidence */
+    const char *sync; /* the voice's sync expert, NULL = the one in the voice file if it is there */
     uint64_t seed;
 } tg_spoken_options;
 /* The identity is open with its voice. The sound is aud.wav of the recording. */

@@ -140,11 +140,14 @@ tg_tensor *tg_syncnet_mouth(tg_tape *tape, tg_syncnet *net, tg_tensor *mouth);
 tg_tensor *tg_syncnet_cosine(tg_tape *tape, tg_tensor *audio, tg_tensor *mouth);
 /* A window: 5 frames of lips (points 48-67, motion space) and the 10 rows of features they last. */
 enum { TG_SYNC_FRAMES = 5, TG_SYNC_ROWS = 10, TG_SYNC_MOUTH = 60, TG_SYNC_FIRST = 48 * 3 };
-/* The expert alone in a file: tensors "sync.", configuration in metadata "talkgen.sync".
- * hubert_dim: width of the features it shall judge. TG_EMODEL: there is none in it, not all of its
- * tensors, or it judges other windows. */
+/* The expert of a file, its own or a voice file: tensors "sync.", configuration in metadata
+ * "talkgen.sync". hubert_dim: width of the features it shall judge. TG_EMODEL: there is none in it,
+ * not all of its tensors, or it judges other windows. */
 tg_status tg_syncnet_open(tg_context *ctx, const char *path, int hubert_dim, tg_syncnet **out);
+bool tg_syncnet_within(const tg_st *st);
+/* Alone in a file; or beside what the writer holds, false = no memory. */
 tg_status tg_syncnet_write(tg_context *ctx, const tg_syncnet *net, const char *path);
+bool tg_syncnet_store(tg_st_writer *w, const tg_syncnet *net, tg_dtype dtype);
 
 /* ---- after the networks ------------------------------------------------------------------ */
 

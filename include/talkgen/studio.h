@@ -87,12 +87,12 @@ tg_status tg_studio_corpus(tg_context *ctx, const char *dir,
 
 /* ---- takes without a corpus ------------------------------------------------------------- */
 
-/* One speaker with a face of its own who speaks for about half a minute. Arrays are owned: free
+/* One speaker with a face of their own who speaks for about half a minute. Arrays are owned: free
  * with tg_studio_take_free, or one by one with tg_free. */
 typedef struct {
     float *samples; /* [count] 16 kHz mono, full scale 1 */
     int64_t count;
-    float *landmarks; /* [frames,68,3] head coordinates, dm, 25 fps */
+    float *landmarks; /* [frames,68,3] head coordinates, dm, 25 fps; NULL = without a face */
     int64_t frames;
     const char **phone; /* [phones] ARPAbet, "SIL" for silence; the names are static */
     float (*times)[2];  /* [phones] start and end in seconds, without gaps */
@@ -101,7 +101,7 @@ typedef struct {
 void tg_studio_take_free(tg_studio_take *take);
 
 typedef struct {
-    const char *actor_dir, *tables_dir;
+    const char *actor_dir, *tables_dir; /* actor_dir NULL = voices without faces */
     uint64_t seed;
     bool heldout;   /* voices and languages that ordinary takes never use */
     bool festival;  /* its voices too, which must be installed */
@@ -113,8 +113,8 @@ typedef struct {
 bool tg_studio_has_festival(const char **missing);
 
 /* Takes first, first + 1, ... without end, made by processes of their own. A take is a function of
- * (seed, heldout, festival, its number), whatever the number of processes. Missing actor files
- * TG_EINPUT. */
+ * (seed, heldout, festival, its number), whatever the number of processes. Its sound is the
+ * same with and without a face. Missing actor files TG_EINPUT. */
 typedef struct tg_studio_takes tg_studio_takes;
 tg_status tg_studio_takes_open(tg_context *ctx, const tg_studio_takes_options *options,
                                tg_studio_takes **out);

@@ -125,8 +125,12 @@ tg_status tg_identity_add_grid(tg_context *ctx, const tg_nerf *nerf, tg_st_write
 tg_status tg_identity_add_vanilla(tg_context *ctx, const tg_vanilla *head, const tg_vanilla *torso,
                                   tg_st_writer *writer, tg_json *config);
 
-/* Voice file: speech encoder and many-speaker motion model. */
-tg_status tg_voice_write(tg_context *ctx, const char *path, tg_hubert *hubert, tg_vae *vae);
+/* Voice file: speech encoder, many-speaker motion model and the sync expert that judges it; any may
+ * be NULL. Stored in float16. */
+tg_status tg_voice_write(tg_context *ctx, const char *path, tg_hubert *hubert, tg_vae *vae,
+                         const tg_syncnet *sync);
+/* Does the file (NULL = false) hold a sync expert? For tg_syncnet_open. */
+bool tg_voice_has_sync(tg_context *ctx, const char *path);
 /* Also of a file with an encoder alone (talkgen convert hubert). Either may be NULL when not
  * wanted. TG_EMODEL when the file lacks what is wanted. Float32 parameters are used where the file
  * is mapped, so a model that shall train needs tg_params_own first. */

@@ -21,7 +21,8 @@ extern "C" {
 typedef struct {
     float *samples; /* [count] 16 kHz mono, full scale 1 */
     int64_t count;
-    float *landmarks; /* [frames,68,3] head coordinates, dm, 25 fps */
+    float *landmarks; /* [frames,68,3] head coordinates, dm, 25 fps; NULL where only sound is
+                         wanted (tg_train_postnet) */
     int64_t frames;
     const char **phone; /* [phones] ARPAbet, "SIL" for silence; static names */
     float (*times)[2];  /* [phones] start and end in seconds */
@@ -180,19 +181,20 @@ typedef struct {
     double scatter;   /* RMS of samples at temperature 1 about that: near mouth_error when they
                          differ as the truth does from what can be heard of it */
     char sync[1024];  /* expert: safetensors, tensors "sync.", metadata "talkgen.sync" */
-    char voice[1024]; /* encoder and VAE: a voice file */
+    char voice[1024]; /* encoder, VAE and expert: a voice file */
 } tg_train_motion_result;
 /* TG_ESTOPPED or TG_EINTR when cancelled: the state is saved, call again to go on. */
 tg_status tg_train_motion(tg_context *ctx, const tg_train_motion_options *options,
                           tg_train_motion_result *result);
 
-/* Adapts the motion to one person: adversarial and sync terms on the corpus, mse and lip gap on the
- * person's own recording (GeneFace 3.3), RMSprop. The weights of the check with the smallest
+/* Adapts the motion to one person: adversarial and sync terms on many voices, mse and lip gap on
+ * the person's own recording (GeneFace 3.3), RMSprop. The weights of the check with the smallest
  * held-out error^2 + 0.1 sync are kept. */
 typedef struct {
     const char *dataset; /* the person's recording: aud.wav, landmarks.npy */
     const char *corpus;
-    const char *voice, *sync; /* results of tg_train_motion */
+    const tg_train_takes *takes; /* instead of a corpus, of which only the sound is used */
+    const char *voice, *sync; /* results of tg_train_motion; sync NULL = the expert in the voice */
     const char *cache;        /* its features (state/features.safetensors), NULL = made again */
     const char *state;
     double time_s;

@@ -1,6 +1,7 @@
 /* talkgen train: the stages, one by one or all that a person needs. */
 #include "cli/behaviour.h"
 #include "cli/commands.h"
+#include "cli/postnet.h"
 #include "cli/recording.h"
 #include "cli/takes.h"
 #include "cli/train_person.h"
@@ -68,29 +69,21 @@ static tg_status train_motion(tg_context *ctx, const cli_args *args) {
     return s;
 }
 
-/* --work DIR of train motion holds the sync expert and the features; --init names that folder. */
 static tg_status train_postnet(tg_context *ctx, const cli_args *args, const char *work,
                                double time_s, tg_train_postnet_result *r) {
-    static char sync[1100], cache[1100];
+    cli_postnet keep;
+    tg_train_postnet_options o;
     tg_status s = cli_need(ctx, args->data, "data", "the person's recording");
-    if (s == TG_OK)
-        s = cli_need(ctx, args->corpus, "corpus", "the voice corpus");
     if (s == TG_OK)
         s = cli_need(ctx, args->voice, "voice", "the voice file");
     if (s == TG_OK)
-        s = cli_need(ctx, args->init, "init", "the work folder of train motion");
+        s = cli_postnet_options(ctx, args, &keep, &o);
     if (s != TG_OK)
         return s;
-    snprintf(sync, sizeof sync, "%s/sync.safetensors", args->init);
-    snprintf(cache, sizeof cache, "%s/features.safetensors", args->init);
-    tg_train_postnet_options o = {.dataset = args->data,
-                                  .corpus = args->corpus,
-                                  .voice = args->voice,
-                                  .sync = sync,
-                                  .cache = cache,
-                                  .state = work,
-                                  .time_s = time_s,
-                                  .seed = args->seed};
+    o.dataset = args->data;
+    o.voice = args->voice;
+    o.state = work;
+    o.time_s = time_s;
     s = tg_train_postnet(ctx, &o, r);
     if (s == TG_OK)
         printf("%s: step %lld of %lld, held-out mouth error %.3f (raw %.3f), gap correlation %.3f "

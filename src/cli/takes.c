@@ -20,6 +20,10 @@ tg_status cli_check_takes(tg_context *ctx, const cli_args *args) {
 #ifdef TALKGEN_STUDIO
 #include "talkgen/studio.h"
 
+bool cli_makes_takes(void) {
+    return true;
+}
+
 static tg_status open_takes(tg_context *ctx, void *user, bool held_out, uint64_t first,
                             void **stream) {
     const cli_args *args = user;
@@ -61,6 +65,10 @@ static void close_takes(void *stream) {
     tg_studio_takes_close(&takes);
 }
 #else
+bool cli_makes_takes(void) {
+    return false;
+}
+
 static tg_status open_takes(tg_context *ctx, void *user, bool held_out, uint64_t first,
                             void **stream) {
     (void)user, (void)held_out, (void)first;

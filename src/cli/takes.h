@@ -5,7 +5,9 @@
 #include "cli/options.h"
 #include "talkgen/train.h"
 
-/* Of --actor and --seed; args must live as long. */
+/* Is the studio in this binary? */
+bool cli_makes_takes(void);
+/* Of --actor (absent: voices without faces) and --seed; args must live as long. */
 tg_train_takes cli_takes(const cli_args *args);
 /* Checks that either a corpus or hours of takes are asked for, with what they need. */
 tg_status cli_check_takes(tg_context *ctx, const cli_args *args);

@@ -1,5 +1,6 @@
 #include "cli/train_person.h"
 
+#include "cli/postnet.h"
 #include "cli/recording.h"
 #include "cli/shipped.h"
 
@@ -30,6 +31,8 @@ typedef struct {
     double time_s[STAGES];
     char work[STAGES][PATH_SIZE], model[STAGES][PATH_SIZE];
     char folder[PATH_SIZE], voice[CLI_PATH];
+    tg_train_postnet_options adapt;
+    cli_postnet adapt_keep;
 } person_plan;
 
 /* Where things are kept when the command line does not say, and whether the result may be written.
@@ -45,8 +48,6 @@ static tg_status fill_in(person_plan *p) {
     tg_status s = cli_need(p->ctx, args->voice, "voice", "the voice file");
     if (s == TG_OK)
         s = cli_need(p->ctx, args->output, "output", "the identity");
-    if (s == TG_OK && args->corpus)
-        s = cli_need(p->ctx, args->init, "init", "the work folder of train motion");
     if (s == TG_OK && !args->overwrite && tg_file_exists(args->output))
         s = tg_fail(p->ctx, TG_EUSAGE,
                     "%s exists already\n  expected: a new file\n  try: -y to replace it",
@@ -54,12 +55,19 @@ static tg_status fill_in(person_plan *p) {
     return s;
 }
 
-/* A postnet needs the many-speaker corpus; without one the shared motion is used as it is, and its
+/* A postnet needs voices and a judge of them; without, the shared motion is used as it is, and its
  * part of the time is the others'. */
-static void make_plan(person_plan *p) {
+static tg_status make_plan(person_plan *p) {
+    tg_train_postnet_options *o = &p->adapt;
+    bool asked = p->args->corpus || p->args->init || p->args->sync;
+    tg_status s = cli_postnet_options(p->ctx, p->args, &p->adapt_keep, o);
+    if (s == TG_EUSAGE && !asked)
+        tg_note(p->ctx, "no postnet, the shared motion is used as it is: %s", tg_message(p->ctx));
+    else if (s != TG_OK)
+        return s;
     int parts = 0;
     for (int k = 0; k < STAGES; k++) {
-        p->wanted[k] = k != POSTNET || p->args->corpus;
+        p->wanted[k] = k != POSTNET || s == TG_OK;
         parts += p->wanted[k] ? shares[k] : 0;
         snprintf(p->work[k], PATH_SIZE, "%.1000s/%s", p->args->work, stage_names[k]);
         snprintf(p->model[k], PATH_SIZE, "%.1000s/%s/%s.safetensors", p->args->work, stage_names[k],
@@ -68,6 +76,7 @@ static void make_plan(person_plan *p) {
     for (int k = 0; k < STAGES; k++)
         p->time_s[k] = p->args->time_s > 0 ? training_share * p->args->time_s * shares[k] / parts
                                            : default_s[k];
+    return TG_OK;
 }
 
 /* ---- stages ---------------------------------------------------------------------------------
@@ -98,21 +107,15 @@ static tg_status mark_done(const person_plan *p, stage_kind k) {
 }
 
 static tg_status train_postnet(person_plan *p, double save_s, double check_s) {
-    char sync[PATH_SIZE], cache[PATH_SIZE];
     tg_train_postnet_result r;
-    snprintf(sync, sizeof sync, "%.1000s/sync.safetensors", p->args->init);
-    snprintf(cache, sizeof cache, "%.1000s/features.safetensors", p->args->init);
-    tg_train_postnet_options o = {.dataset = p->args->data,
-                                  .corpus = p->args->corpus,
-                                  .voice = p->args->voice,
-                                  .sync = sync,
-                                  .cache = cache,
-                                  .state = p->work[POSTNET],
-                                  .time_s = p->time_s[POSTNET],
-                                  .save_every_s = save_s,
-                                  .check_every_s = fmin(30, check_s),
-                                  .seed = p->args->seed};
-    tg_status s = tg_train_postnet(p->ctx, &o, &r);
+    tg_train_postnet_options *o = &p->adapt;
+    o->dataset = p->args->data;
+    o->voice = p->args->voice;
+    o->state = p->work[POSTNET];
+    o->time_s = p->time_s[POSTNET];
+    o->save_every_s = save_s;
+    o->check_every_s = fmin(30, check_s);
+    tg_status s = tg_train_postnet(p->ctx, o, &r);
     if (s == TG_OK)
         printf("postnet: %lld steps, held-out mouth error %.3f (raw %.3f), gap correlation %.3f\n",
                (long long)r.steps, r.error, r.raw_error, r.gap_corr);
@@ -221,7 +224,7 @@ tg_status cli_train_person(tg_context *ctx, const cli_args *given) {
     if (s == TG_OK)
         s = cli_check_recording(ctx, args->data, NULL, false);
     if (s == TG_OK && !args->dry_run) {
-        make_plan(p);
+        s = make_plan(p);
         for (stage_kind k = 0; k < STAGES && s == TG_OK; k++)
             if (p->wanted[k])
                 s = train_stage(p, k);

@@ -285,8 +285,11 @@ tg_status tg_eval_spoken(tg_context *ctx, const tg_identity *identity, const cha
         s = tg_lipsync(ctx, &clip, 1, 25, &out->lipsync);
         out->has_lipsync = s == TG_OK;
     }
-    if (s == TG_OK && options->sync)
-        s = judge_sync(ctx, options->sync, identity, data, audio, &usual, out);
+    const char *sync = options->sync;
+    if (!sync && tg_voice_has_sync(ctx, identity->voice_path))
+        sync = identity->voice_path;
+    if (s == TG_OK && sync)
+        s = judge_sync(ctx, sync, identity, data, audio, &usual, out);
     tg_dataset_close(&data);
     tg_free(flat.landmarks);
     tg_free(usual.landmarks);

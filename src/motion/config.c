@@ -31,15 +31,21 @@ tg_status tg_network_file_open(tg_context *ctx, const tg_network_file *kind, con
     return s == TG_EINPUT ? tg_fail(ctx, TG_EMODEL, "%s", tg_message(ctx)) : s;
 }
 
+bool tg_network_file_store(tg_st_writer *w, const tg_network_file *kind, const tg_json *config,
+                           tg_params *params, tg_dtype dtype) {
+    char *text = config ? tg_json_print(config, false) : NULL;
+    bool ok = text && tg_st_add_meta(w, kind->meta, text) &&
+              tg_params_store(w, params, kind->prefix, dtype);
+    tg_free(text);
+    return ok;
+}
+
 tg_status tg_network_file_write(tg_context *ctx, const tg_network_file *kind, const char *path,
                                 const tg_json *config, tg_params *params) {
     tg_st_writer *w = tg_st_writer_create();
-    char *text = config ? tg_json_print(config, false) : NULL;
-    bool ok = w && text && tg_st_add_meta(w, kind->meta, text) &&
-              tg_params_store(w, params, kind->prefix, TG_F32);
+    bool ok = w && tg_network_file_store(w, kind, config, params, TG_F32);
     tg_status s =
         ok ? tg_st_write(ctx, w, path) : tg_fail(ctx, TG_ENOMEM, "%s: out of memory", path);
-    tg_free(text);
     tg_st_writer_destroy(&w);
     return s;
 }

@@ -20,5 +20,8 @@ tg_status tg_network_file_open(tg_context *ctx, const tg_network_file *kind, con
                                tg_st **st, tg_json **config);
 tg_status tg_network_file_write(tg_context *ctx, const tg_network_file *kind, const char *path,
                                 const tg_json *config, tg_params *params);
+/* The same beside what else a writer holds; false = no memory. */
+bool tg_network_file_store(tg_st_writer *w, const tg_network_file *kind, const tg_json *config,
+                           tg_params *params, tg_dtype dtype);
 
 #endif

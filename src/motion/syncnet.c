@@ -217,6 +217,19 @@ tg_status tg_syncnet_open(tg_context *ctx, const char *path, int hubert_dim, tg_
     return s;
 }
 
+bool tg_syncnet_store(tg_st_writer *w, const tg_syncnet *net, tg_dtype dtype) {
+    tg_json *config = tg_json_new_object();
+    if (config)
+        tg_syncnet_config_write(&net->config, config);
+    bool ok = tg_network_file_store(w, &file_kind, config, net->params, dtype);
+    tg_json_destroy(&config);
+    return ok;
+}
+
+bool tg_syncnet_within(const tg_st *st) {
+    return tg_st_meta(st, file_kind.meta) != NULL;
+}
+
 tg_status tg_syncnet_write(tg_context *ctx, const tg_syncnet *net, const char *path) {
     tg_json *config = tg_json_new_object();
     if (config)

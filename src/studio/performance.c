@@ -4,6 +4,11 @@
 
 #include "studio/performance.h"
 
+int64_t tg_performance_frames(int64_t samples) {
+    double frames = (double)samples / TG_STUDIO_RATE * TG_VIDEO_FPS;
+    return frames < 1 ? 1 : llround(frames);
+}
+
 tg_status tg_performance_record(tg_context *ctx, const tg_actor *actor, const tg_voice *voice,
                                 const tg_read_options *read, const tg_style *style,
                                 tg_performance **out) {
@@ -13,8 +18,7 @@ tg_status tg_performance_record(tg_context *ctx, const tg_actor *actor, const tg
         return tg_fail(ctx, TG_ENOMEM, "no memory for a performance");
     tg_status status = tg_read_aloud(ctx, voice, read, &p->speech);
     if (status == TG_OK) {
-        double frames = (double)p->speech.count / TG_STUDIO_RATE * TG_VIDEO_FPS;
-        p->frames = frames < 1 ? 1 : llround(frames);
+        p->frames = tg_performance_frames(p->speech.count);
         p->state = tg_calloc((size_t)p->frames * sizeof *p->state);
         if (!p->state)
             status = tg_fail(ctx, TG_ENOMEM, "no memory for %lld frames", (long long)p->frames);

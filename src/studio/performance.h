@@ -162,10 +162,12 @@ typedef struct {
 
 typedef struct {
     tg_speech speech;
-    int64_t frames;       /* max(1, round(25 * seconds of audio)) */
+    int64_t frames;       /* tg_performance_frames of the speech */
     tg_face_state *state; /* [frames] */
 } tg_performance;
 
+/* max(1, round(25 * seconds of audio)) */
+int64_t tg_performance_frames(int64_t samples);
 tg_status tg_performance_create(tg_context *ctx, const tg_actor *actor,
                                 const tg_performance_options *options, tg_performance **out);
 /* The same with everything chosen. */

@@ -34,7 +34,6 @@ static tg_status copy_phones(tg_context *ctx, const tg_phones *phones, tg_studio
 
 static tg_status follow(tg_context *ctx, const tg_person *person, const tg_performance *p,
                         tg_studio_take *out) {
-    out->frames = p->frames;
     out->landmarks = tg_alloc((size_t)p->frames * sizeof(float[TG_LANDMARKS][3]));
     if (!out->landmarks)
         return no_memory(ctx);
@@ -42,6 +41,45 @@ static tg_status follow(tg_context *ctx, const tg_person *person, const tg_perfo
         tg_person_landmarks(person, &p->state[i],
                             (float(*)[3])(out->landmarks + i * TG_LANDMARKS * 3));
     return TG_OK;
+}
+
+static void keep_samples(tg_speech *speech, tg_studio_take *out) {
+    out->samples = speech->samples;
+    out->count = speech->count;
+    out->frames = tg_performance_frames(speech->count);
+    speech->samples = NULL;
+}
+
+/* A face of the speaker's own follows the voice. */
+static tg_status act(tg_context *ctx, const tg_actor *actor, tg_speaker *who,
+                     const tg_read_options *read, tg_studio_take *out) {
+    tg_person *person = NULL;
+    tg_performance *p = NULL;
+    tg_status status = tg_cast_face(ctx, actor, who, &person);
+    if (status == TG_OK)
+        status = tg_performance_record(ctx, actor, &who->voice, read, &who->style, &p);
+    if (status == TG_OK)
+        status = follow(ctx, person, p, out);
+    if (status == TG_OK)
+        status = copy_phones(ctx, &p->speech.phones, out);
+    if (status == TG_OK)
+        keep_samples(&p->speech, out);
+    tg_performance_destroy(&p);
+    tg_person_destroy(&person);
+    return status;
+}
+
+/* Nobody is seen. */
+static tg_status read_only(tg_context *ctx, const tg_speaker *who, const tg_read_options *read,
+                           tg_studio_take *out) {
+    tg_speech speech = {0};
+    tg_status status = tg_read_aloud(ctx, &who->voice, read, &speech);
+    if (status == TG_OK)
+        status = copy_phones(ctx, &speech.phones, out);
+    if (status == TG_OK)
+        keep_samples(&speech, out);
+    tg_speech_free(&speech);
+    return status;
 }
 
 tg_status tg_take_make(tg_context *ctx, const tg_actor *actor, const tg_cast *cast, uint64_t index,
@@ -52,8 +90,6 @@ tg_status tg_take_make(tg_context *ctx, const tg_actor *actor, const tg_cast *ca
              (unsigned long long)index);
     tg_dice dice = tg_dice_make(cast->seed, id, "reading");
     tg_speaker who;
-    tg_person *person = NULL;
-    tg_performance *p = NULL;
     tg_status status = tg_cast_speaker(ctx, cast, (int)(index % INT32_MAX), &who);
     tg_read_options read = {.seconds = tg_roll_between(&dice, 26, 44),
                             .longest = 50,
@@ -77,20 +113,7 @@ tg_status tg_take_make(tg_context *ctx, const tg_actor *actor, const tg_cast *ca
         snprintf(who.voice.language, sizeof who.voice.language, "en-words");
     who.style.seed = read.seed;
     if (status == TG_OK)
-        status = tg_cast_face(ctx, actor, &who, &person);
-    if (status == TG_OK)
-        status = tg_performance_record(ctx, actor, &who.voice, &read, &who.style, &p);
-    if (status == TG_OK)
-        status = follow(ctx, person, p, out);
-    if (status == TG_OK)
-        status = copy_phones(ctx, &p->speech.phones, out);
-    if (status == TG_OK) {
-        out->samples = p->speech.samples;
-        out->count = p->speech.count;
-        p->speech.samples = NULL;
-    }
-    tg_performance_destroy(&p);
-    tg_person_destroy(&person);
+        status = actor ? act(ctx, actor, &who, &read, out) : read_only(ctx, &who, &read, out);
     if (status != TG_OK)
         tg_studio_take_free(out);
     return status;

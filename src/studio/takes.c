@@ -31,15 +31,21 @@ struct tg_studio_takes {
 typedef struct {
     tg_status status;
     int message, phones;
+    bool face; /* with landmarks */
     int64_t count, frames;
 } reply;
 
+static size_t landmark_bytes(const reply *r) {
+    return r->face ? (size_t)r->frames * sizeof(float[TG_LANDMARKS][3]) : 0;
+}
+
 static bool send_take(int fd, tg_status status, const char *message, const tg_studio_take *take) {
-    reply r = {status, (int)strlen(message), take->phones, take->count, take->frames};
+    reply r = {status,      (int)strlen(message), take->phones, take->landmarks != NULL,
+               take->count, take->frames};
     /* Names are static strings: they lie at the same address in parent and child. */
     return tg_pipe_write(fd, &r, sizeof r) && tg_pipe_write(fd, message, (size_t)r.message) &&
            tg_pipe_write(fd, take->samples, (size_t)r.count * sizeof(float)) &&
-           tg_pipe_write(fd, take->landmarks, (size_t)r.frames * sizeof(float[TG_LANDMARKS][3])) &&
+           tg_pipe_write(fd, take->landmarks, landmark_bytes(&r)) &&
            tg_pipe_write(fd, take->phone, (size_t)r.phones * sizeof *take->phone) &&
            tg_pipe_write(fd, take->times, (size_t)r.phones * sizeof *take->times);
 }
@@ -103,7 +109,9 @@ tg_status tg_studio_takes_open(tg_context *ctx, const tg_studio_takes_options *o
     for (int k = 0; k < MOST_PROCESSES; k++)
         takes->worker[k].fd = -1;
     tg_actor *actor = NULL; /* shared by the processes */
-    tg_status status = tg_actor_load(ctx, options->actor_dir, options->tables_dir, &actor);
+    tg_status status = options->actor_dir
+                           ? tg_actor_load(ctx, options->actor_dir, options->tables_dir, &actor)
+                           : TG_OK;
     for (int k = 0; status == TG_OK && k < takes->processes; k++)
         status = start(ctx, takes, k, options, actor);
     tg_actor_destroy(&actor);
@@ -141,13 +149,13 @@ static tg_status receive(tg_context *ctx, int fd, tg_studio_take *out) {
     out->frames = r.frames;
     out->phones = r.phones;
     out->samples = tg_alloc((size_t)r.count * sizeof(float));
-    out->landmarks = tg_alloc((size_t)r.frames * sizeof(float[TG_LANDMARKS][3]));
+    out->landmarks = r.face ? tg_alloc(landmark_bytes(&r)) : NULL;
     out->phone = tg_alloc((size_t)r.phones * sizeof *out->phone);
     out->times = tg_alloc((size_t)r.phones * sizeof *out->times);
-    if (!out->samples || !out->landmarks || !out->phone || !out->times)
+    if (!out->samples || (r.face && !out->landmarks) || !out->phone || !out->times)
         return tg_fail(ctx, TG_ENOMEM, "no memory for a take");
     bool ok = tg_pipe_read(fd, out->samples, (size_t)r.count * sizeof(float)) &&
-              tg_pipe_read(fd, out->landmarks, (size_t)r.frames * sizeof(float[TG_LANDMARKS][3])) &&
+              tg_pipe_read(fd, out->landmarks, landmark_bytes(&r)) &&
               tg_pipe_read(fd, out->phone, (size_t)r.phones * sizeof *out->phone) &&
               tg_pipe_read(fd, out->times, (size_t)r.phones * sizeof *out->times);
     return ok ? TG_OK : tg_fail(ctx, TG_EINTERNAL, "a process of the studio died");

@@ -1,4 +1,5 @@
-/* The voice file: what people share, a speech encoder and the many-speaker motion model. */
+/* The voice file: what people share, a speech encoder, the many-speaker motion model and its judge.
+ */
 #include "systems/voice.h"
 
 #include <string.h>
@@ -26,15 +27,24 @@ static bool add_hubert(tg_st_writer *w, tg_hubert *hubert) {
     return ok;
 }
 
-tg_status tg_voice_write(tg_context *ctx, const char *path, tg_hubert *hubert, tg_vae *vae) {
+tg_status tg_voice_write(tg_context *ctx, const char *path, tg_hubert *hubert, tg_vae *vae,
+                         const tg_syncnet *sync) {
     tg_st_writer *w = tg_st_writer_create();
     bool ok = w && tg_st_add_meta(w, "talkgen.format", TG_IDENTITY_FORMAT) &&
               tg_st_add_meta(w, "talkgen.kind", "voice") && (!hubert || add_hubert(w, hubert)) &&
-              (!vae || tg_voice_add_vae(w, vae, TG_F16));
+              (!vae || tg_voice_add_vae(w, vae, TG_F16)) &&
+              (!sync || tg_syncnet_store(w, sync, TG_F16));
     tg_status s =
         ok ? tg_st_write(ctx, w, path) : tg_fail(ctx, TG_ENOMEM, "%s: out of memory", path);
     tg_st_writer_destroy(&w);
     return s;
+}
+
+bool tg_voice_has_sync(tg_context *ctx, const char *path) {
+    tg_st *st = NULL;
+    bool has = path && tg_st_open(ctx, path, &st) == TG_OK && tg_syncnet_within(st);
+    tg_st_close(&st);
+    return has;
 }
 
 static tg_status open_vae(tg_context *ctx, const tg_st *st, tg_vae **vae) {

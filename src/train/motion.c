@@ -295,7 +295,7 @@ static tg_status train_step(trainer *t) {
 /* Writes the voice file with the averaged weights. */
 static tg_status export_voice(trainer *t) {
     tg_ema_swap(t->ema);
-    tg_status s = tg_voice_write(t->ctx, t->result->voice, t->hubert, t->vae);
+    tg_status s = tg_voice_write(t->ctx, t->result->voice, t->hubert, t->vae, t->sync);
     tg_ema_swap(t->ema);
     return s;
 }

@@ -383,8 +383,12 @@ tg_status tg_motion_data_takes(tg_context *ctx, const tg_train_take *takes, int 
     tg_status s =
         d && d->motion && sound ? TG_OK : tg_fail(ctx, TG_ENOMEM, "out of memory for takes");
     for (int i = 0; s == TG_OK && i < count; at += takes[i].frames, i++)
-        memcpy(d->motion + at * TG_MOTION_DIM, takes[i].landmarks,
-               (size_t)(takes[i].frames * TG_MOTION_DIM) * sizeof *d->motion);
+        if (takes[i].landmarks)
+            memcpy(d->motion + at * TG_MOTION_DIM, takes[i].landmarks,
+                   (size_t)(takes[i].frames * TG_MOTION_DIM) * sizeof *d->motion);
+        else
+            memset(d->motion + at * TG_MOTION_DIM, 0,
+                   (size_t)(takes[i].frames * TG_MOTION_DIM) * sizeof *d->motion);
     if (s == TG_OK)
         s = to_motion_space(ctx, d, count);
     if (s == TG_OK)

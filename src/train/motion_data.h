@@ -32,7 +32,8 @@ typedef struct {
 tg_status tg_motion_data_open(tg_context *ctx, const char *corpus, int limit, tg_hubert *hubert,
                               const char *cache, int takes, uint64_t seed, tg_motion_data **out);
 /* The same of takes, each a speaker of its own, with one run of the encoder each: through a worse
- * microphone for every second of them, by chance (a function of seed and block), unless clean. */
+ * microphone for every second of them, by chance (a function of seed and block), unless clean.
+ * Faces that are missing do not move. */
 tg_status tg_motion_data_takes(tg_context *ctx, const tg_train_take *takes, int count,
                                tg_hubert *hubert, bool clean, uint64_t seed, uint64_t block,
                                tg_motion_data **out);

@@ -5,7 +5,7 @@
 
 #include "train/discriminator.h"
 #include "train/motion_check.h"
-#include "train/motion_data.h"
+#include "train/motion_feed.h"
 #include "train/motion_loss.h"
 #include "train/state.h"
 #include "train/sync_expert.h"
@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BATCH = 8, FRAMES = 96, PERSON_FRAMES = 512, SYNC_WINDOWS = 128, WARMUP = 200 };
+enum { BATCH = TG_FEED_BATCH, FRAMES = 96, PERSON_FRAMES = 512, SYNC_WINDOWS = 128, WARMUP = 200 };
 static const float peak_lr = 5e-4f, disc_lr = 1e-4f;
 static const float weight_adv = 0.85f, weight_sync = 0.1f, weight_mse = 0.05f;
 /* The person's part learns from the mean, where GeneFace samples: noise that has nothing to do with
@@ -31,7 +31,8 @@ typedef struct {
     tg_hubert *hubert;
     tg_vae *vae;
     tg_syncnet *sync;
-    tg_motion_data *data, *person;
+    tg_motion_data *data, *person; /* data: a stored corpus, NULL = takes */
+    tg_motion_feed feed;
     tg_postnet *postnet;
     tg_discriminator disc;
     tg_rmsprop *opt, *disc_opt;
@@ -57,14 +58,16 @@ static tg_status set_up(trainer *t) {
     if (s == TG_OK)
         s = tg_voice_open(ctx, o->voice, &t->hubert, &t->vae);
     if (s == TG_OK)
-        s = tg_syncnet_open(ctx, o->sync, tg_hubert_config_of(t->hubert)->hidden_size, &t->sync);
+        s = tg_syncnet_open(ctx, o->sync ? o->sync : o->voice,
+                            tg_hubert_config_of(t->hubert)->hidden_size, &t->sync);
     if (s == TG_OK)
         s = tg_motion_data_person(ctx, o->dataset, t->hubert, &t->person);
-    if (s == TG_OK)
+    if (s == TG_OK && !o->takes)
         s = tg_motion_data_open(ctx, o->corpus, -1, t->hubert, o->cache, TG_TAKES, o->seed,
                                 &t->data);
-    if (s == TG_OK)
+    if (s == TG_OK && !o->takes)
         s = tg_motion_data_need(ctx, t->data, FRAMES, o->corpus);
+    t->feed.data = t->data;
     if (s == TG_OK) {
         tg_postnet_config config = tg_postnet_defaults();
         s = tg_postnet_create(ctx, &config, &t->postnet);
@@ -76,7 +79,7 @@ static tg_status set_up(trainer *t) {
     tg_params_freeze(tg_vae_params(t->vae), "", true);
     int64_t all = t->person->clip[0].frames / TG_VAE_STRIDE * TG_VAE_STRIDE;
     t->person_frames = all < PERSON_FRAMES ? all : PERSON_FRAMES;
-    int dim = t->data->feature_dim;
+    int dim = t->person->feature_dim;
     t->features = tg_alloc((size_t)(BATCH * 2 * FRAMES * dim) * sizeof(float));
     t->motion = tg_alloc((size_t)BATCH * FRAMES * TG_MOTION_DIM * sizeof(float));
     t->raw = tg_alloc((size_t)BATCH * FRAMES * TG_MOTION_DIM * sizeof(float));
@@ -92,7 +95,11 @@ static tg_status set_up(trainer *t) {
         return tg_fail(ctx, TG_ENOMEM, "out of memory for the postnet trainer");
     tg_state_part parts[2];
     parts_of(t, parts);
-    return tg_state_load(ctx, t->state_path, "postnet", parts, 2, &t->place);
+    s = tg_state_load(ctx, t->state_path, "postnet", parts, 2, &t->place);
+    if (s == TG_OK && o->takes)
+        s = tg_motion_feed_open(ctx, o->takes, t->hubert, o->seed, t->place.step / TG_FEED_STEPS,
+                                &t->feed);
+    return s;
 }
 
 /* The frozen VAE's motion for features [batch,2*frames,F]: with fresh noise, temperature 1, or the
@@ -105,7 +112,7 @@ static tg_status sample(trainer *t, const float *features, int64_t batch, int64_
     tg_tape_pause(tape, true);
     tg_tape_set_training(tape, false);
     tg_tensor *x =
-        tg_borrow(tape, 3, (int64_t[]){batch, 2 * frames, t->data->feature_dim}, features);
+        tg_borrow(tape, 3, (int64_t[]){batch, 2 * frames, t->person->feature_dim}, features);
     tg_tensor *z = tg_input(tape, 3, (int64_t[]){batch, latent, steps}, NULL);
     tg_status s = tg_tape_status(tape);
     if (s == TG_OK) {
@@ -154,7 +161,7 @@ static tg_status generator_step(trainer *t, tg_draws *draws) {
                                               (uint64_t)t->place.step << 20));
     tg_tape_set_training(tape, false);
     tg_tensor *sync =
-        tg_sync_loss(tape, t->sync, fake, t->features, t->data->feature_dim, SYNC_WINDOWS, draws);
+        tg_sync_loss(tape, t->sync, fake, t->features, t->person->feature_dim, SYNC_WINDOWS, draws);
     tg_tensor *gap = tg_gap_loss(tape, own, truth, t->person->clip[0].closure + t->person_begin);
     tg_tensor *terms[] = {adv, sync, mse, gap};
     float weights[] = {weight_adv, weight_sync, weight_mse * person_gain, weight_gap};
@@ -206,14 +213,17 @@ static tg_status discriminator_step(trainer *t) {
 
 static tg_status train_step(trainer *t) {
     tg_draws draws = tg_draws_make(t->o->seed + 2, (uint64_t)t->place.step, 0);
-    tg_motion_batch(t->data, &draws, BATCH, FRAMES, t->features, t->motion, NULL);
+    tg_status s = tg_motion_feed_batch(t->ctx, &t->feed, t->place.step, &draws, FRAMES, t->features,
+                                       t->motion, NULL);
+    if (s != TG_OK)
+        return s;
     int64_t slack = t->person->clip[0].frames - t->person_frames;
     int64_t begin = (int64_t)(tg_draw(&draws) * (double)(slack + 1));
     t->person_begin = begin;
     tg_motion_rows(t->person, 0, 0, 2 * begin, 2 * t->person_frames, t->person_rows);
     memcpy(t->person_truth, t->person->clip[0].motion + begin * TG_MOTION_DIM,
            (size_t)(t->person_frames * TG_MOTION_DIM) * sizeof(float));
-    tg_status s = sample(t, t->features, BATCH, FRAMES, "train.postnet.z", t->raw);
+    s = sample(t, t->features, BATCH, FRAMES, "train.postnet.z", t->raw);
     if (s == TG_OK)
         s = sample(t, t->person_rows, 1, t->person_frames, NULL, t->person_raw);
     if (s == TG_OK)
@@ -326,6 +336,7 @@ tg_status tg_train_postnet(tg_context *ctx, const tg_train_postnet_options *opti
     tg_syncnet_destroy(&t.sync);
     tg_vae_destroy(&t.vae);
     tg_hubert_destroy(&t.hubert);
+    tg_motion_feed_close(&t.feed);
     tg_motion_data_close(&t.data);
     tg_motion_data_close(&t.person);
     tg_free(t.features);

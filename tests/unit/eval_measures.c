@@ -192,6 +192,20 @@ static void spoken_motion_is_measured(void **unused) {
     assert_true(fabs(two.sync.offset_ms) <= 600);
     assert_true(two.sync.cosine != two.true_sync.cosine);
 
+    /* the same one inside the voice file, in float16 */
+    tg_identity *whole;
+    assert_ok(tg_syncnet_open(ctx, in_root("sync.safetensors"), config.hubert_dim, &net));
+    assert_ok(tg_voice_write(ctx, in_root("voice.safetensors"), demo->hubert, demo->vae, net));
+    tg_syncnet_destroy(&net);
+    assert_ok(tg_identity_open(ctx, TG_MODELS_DIR "/demo.ckpt", in_root("voice.safetensors"), true,
+                               &whole));
+    tg_spoken_score three;
+    assert_ok(tg_eval_spoken(ctx, whole, in_root("person"),
+                             &(tg_spoken_options){.seed = 7, .phones = o.phones}, &three));
+    tg_identity_close(&whole);
+    assert_true(three.mouth_mm == two.mouth_mm && three.has_sync);
+    assert_true(fabs(three.sync.cosine - two.sync.cosine) < 2e-3);
+
     /* experts of other features and of other lips */
     for (int lips = 0; lips < 2; lips++) {
         config.hubert_dim += lips ? -8 : 8;

@@ -299,7 +299,7 @@ static void heard_is_read(void **state) {
         tg_hubert *hubert;
         assert_ok(tg_hubert_create(ctx, &h, &hubert));
         tg_hubert_init(hubert, 4);
-        assert_ok(tg_voice_write(ctx, in_folder("ear.safetensors"), hubert, NULL));
+        assert_ok(tg_voice_write(ctx, in_folder("ear.safetensors"), hubert, NULL, NULL));
         tg_hubert_destroy(&hubert);
         enum { N = 16000 * 4 / 10 };
         static float sound[N];

@@ -232,7 +232,7 @@ static void voice_parts(void **state) {
     person_voice(in_folder("voice.safetensors"), 1);
     assert_ok(tg_voice_open(ctx, in_folder("voice.safetensors"), &hubert, NULL));
     assert_int_equal(tg_hubert_config_of(hubert)->hidden_size, 16);
-    assert_ok(tg_voice_write(ctx, in_folder("half.safetensors"), hubert, NULL));
+    assert_ok(tg_voice_write(ctx, in_folder("half.safetensors"), hubert, NULL, NULL));
     tg_hubert_destroy(&hubert);
     assert_int_equal(tg_voice_open(ctx, in_folder("half.safetensors"), &hubert, &vae), TG_EMODEL);
     assert_message("no motion model");

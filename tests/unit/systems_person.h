@@ -56,7 +56,7 @@ static inline void person_voice(const char *path, uint64_t seed) {
     tg_vae *vae;
     assert_ok(tg_vae_create(ctx, &v, &vae));
     tg_vae_init(vae, seed);
-    assert_ok(tg_voice_write(ctx, path, hubert, vae));
+    assert_ok(tg_voice_write(ctx, path, hubert, vae, NULL));
     tg_vae_destroy(&vae);
     tg_hubert_destroy(&hubert);
 }

@@ -40,7 +40,7 @@ static void write_recording(tg_context *ctx, const char *audio, const char *land
 
 static void write_encoder(tg_context *ctx) {
     tg_hubert *hubert = tiny_encoder(ctx);
-    assert_int_equal(tg_voice_write(ctx, in_root("encoder"), hubert, NULL), TG_OK);
+    assert_int_equal(tg_voice_write(ctx, in_root("encoder"), hubert, NULL, NULL), TG_OK);
     tg_hubert_destroy(&hubert);
 }
 
@@ -199,7 +199,7 @@ static void says_what_is_missing(void **state) {
     tg_vae *vae;
     assert_int_equal(tg_vae_create(ctx, &config, &vae), TG_OK);
     tg_vae_init(vae, 1);
-    assert_int_equal(tg_voice_write(ctx, in_root("half"), NULL, vae), TG_OK);
+    assert_int_equal(tg_voice_write(ctx, in_root("half"), NULL, vae, NULL), TG_OK);
     tg_vae_destroy(&vae);
     o.encoder = in_root("encoder");
     o.held_out = in_root("corpus");

@@ -27,6 +27,7 @@
 typedef struct {
     double seconds; /* of a take */
     uint64_t fail_at;
+    bool faceless;                      /* without landmarks */
     bool stuck;                         /* makes nothing and waits */
     _Atomic uint64_t first[2], made[2]; /* in order, held out: of the last stream */
     _Atomic int open;
@@ -65,7 +66,7 @@ static tg_status next_of_line(tg_context *ctx, void *stream, tg_train_take *out)
     out->frames = out->count / 640;
     out->phones = halves;
     out->samples = tg_alloc((size_t)out->count * sizeof(float));
-    out->landmarks = tg_calloc((size_t)out->frames * 204 * sizeof(float));
+    out->landmarks = l->f->faceless ? NULL : tg_calloc((size_t)out->frames * 204 * sizeof(float));
     out->phone = tg_alloc((size_t)halves * sizeof *out->phone);
     out->times = tg_alloc((size_t)halves * sizeof *out->times);
     for (int64_t i = 0; i < out->count; i++)
@@ -73,7 +74,7 @@ static tg_status next_of_line(tg_context *ctx, void *stream, tg_train_take *out)
             i / 8000 % 2 ? 0
                          : 0.3f * sinf((float)(0.02 * (double)(5 + l->next % 50) * (double)i)) +
                                (l->held_out ? 0.01f : 0);
-    for (int64_t t = 0; t < out->frames; t++)
+    for (int64_t t = 0; out->landmarks && t < out->frames; t++)
         for (int p = 0; p < 68; p++) {
             out->landmarks[t * 204 + 3 * p] = 0.01f * (float)p;
             if (p >= 55 && t * 640 / 8000 % 2 == 0)
@@ -357,7 +358,7 @@ static void test_resumed_motion_ends_at_the_same_weights(void **state) {
     factory f = {.seconds = 6};
     tg_context *ctx = tg_context_create(1);
     tg_hubert *hubert = tiny_encoder(ctx);
-    assert_int_equal(tg_voice_write(ctx, in_root("encoder"), hubert, NULL), TG_OK);
+    assert_int_equal(tg_voice_write(ctx, in_root("encoder"), hubert, NULL, NULL), TG_OK);
     tg_hubert_destroy(&hubert);
     tg_context_destroy(&ctx);
     tg_train_motion_result a, b;
@@ -373,6 +374,65 @@ static void test_resumed_motion_ends_at_the_same_weights(void **state) {
     assert_int_equal(f.open, 0);
     assert_same_file(a.sync, b.sync);
     assert_same_file(a.voice, b.voice);
+}
+
+/* The sound of the person's recording is that of a take. */
+static void write_person(tg_context *ctx) {
+    factory f = {.seconds = 12};
+    tg_train_takes source = source_of(&f);
+    void *stream;
+    tg_train_take take;
+    assert_int_equal(source.open(ctx, source.user, false, 0, &stream), TG_OK);
+    assert_int_equal(source.next(ctx, stream, &take), TG_OK);
+    source.close(stream);
+    assert_int_equal(tg_make_dirs(ctx, in_root("person")), TG_OK);
+    assert_int_equal(
+        tg_audio_write(ctx, in_root("person/aud.wav"), take.samples, take.count, 1, 16000), TG_OK);
+    assert_int_equal(tg_npy_write(ctx, in_root("person/landmarks.npy"), 3,
+                                  (int64_t[]){take.frames, 68, 3}, take.landmarks),
+                     TG_OK);
+    tg_train_take_free(&take);
+}
+
+static tg_status train_postnet(factory *f, const char *name, int stop,
+                               tg_train_postnet_result *result) {
+    stopper s = {tg_context_create(1), stop ? "postnet" : NULL, stop, false};
+    tg_context_set_progress(s.ctx, stop_there, &s);
+    tg_train_takes source = source_of(f);
+    /* The judge is the one in the voice file. */
+    tg_train_postnet_options o = {.dataset = in_root("person"),
+                                  .takes = &source,
+                                  .voice = in_root("motion/voice.safetensors"),
+                                  .state = in_root("%s", name),
+                                  .steps = TG_FEED_STEPS + 3,
+                                  .check_every_s = 1e6,
+                                  .seed = 5};
+    tg_status status = tg_train_postnet(s.ctx, &o, result);
+    tg_context_destroy(&s.ctx);
+    return status;
+}
+
+static void test_resumed_postnet_ends_at_the_same_weights(void **state) {
+    (void)state;
+    factory f = {.seconds = 6, .faceless = true};
+    tg_context *ctx = tg_context_create(1);
+    write_person(ctx);
+    tg_context_destroy(&ctx);
+    tg_train_postnet_result a, b;
+    assert_int_equal(train_postnet(&f, "postnet", 0, &a), TG_OK);
+    assert_int_equal(a.steps, TG_FEED_STEPS + 3);
+    assert_int_equal(f.first[0], 0);
+    /* the first step of the second block */
+    assert_int_equal(train_postnet(&f, "postnet2", TG_FEED_STEPS + 1, &b), TG_ESTOPPED);
+    assert_int_equal(train_postnet(&f, "postnet2", 0, &b), TG_OK);
+    assert_int_equal(f.first[0], TG_BLOCK_TAKES);
+    assert_int_equal(f.open, 0);
+    assert_same_file(a.postnet, b.postnet);
+    /* another voice said something else */
+    tg_train_postnet_result c;
+    f.seconds = 7;
+    assert_int_equal(train_postnet(&f, "postnet3", 0, &c), TG_OK);
+    assert_true(c.sync != a.sync);
 }
 
 static int set_up(void **state) {
@@ -391,6 +451,7 @@ int main(void) {
         cmocka_unit_test(test_resumed_speech_ends_at_the_same_weights),
         cmocka_unit_test(test_hours_end_the_speech),
         cmocka_unit_test(test_resumed_motion_ends_at_the_same_weights),
+        cmocka_unit_test(test_resumed_postnet_ends_at_the_same_weights),
     };
     return cmocka_run_group_tests(tests, set_up, remove_root);
 }
