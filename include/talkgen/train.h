@@ -239,30 +239,6 @@ typedef struct {
 tg_status tg_train_behaviour(tg_context *ctx, const tg_train_behaviour_options *options,
                              tg_train_behaviour_result *result);
 
-/* How heads and lids of a corpus move, or a model's for the same sound. Speaking and silent: where
- * the mean activity of 1 s is above 0.6, below 0.15. */
-typedef struct {
-    double speed_speaking, speed_silent; /* degrees per second, RMS of the head's rotation */
-    double median_silent;                /* their median */
-    double accel_speaking, accel_silent; /* degrees per second squared, RMS */
-    double nods_speaking, nods_silent;   /* a minute: 0.7 degrees below the mean of 1.2 s around */
-    double nod_speaking, nod_silent;     /* degrees below it */
-    double range[3];    /* degrees between percentiles 2.5 and 97.5: nod, turn, tilt */
-    double energy_corr; /* of the log of the speed over 0.6 s with the activity over 1 s */
-    double blinks_speaking, blinks_silent; /* a minute */
-    double blink_s, blink_sd;              /* seconds: mean and deviation of their length */
-    double between[3];  /* seconds from one to the next: percentiles 10, 50 and 90 */
-    double repeat;      /* largest |autocorrelation| of the turn at lags of 10 s to 2 min */
-    double border_jerk; /* RMS third difference across every 256th frame over that elsewhere */
-} tg_behaviour_figures;
-typedef struct {
-    double seconds;
-    tg_behaviour_figures truth, made;
-} tg_behaviour_score;
-/* voice: a voice file or the result of tg_train_behaviour. */
-tg_status tg_eval_behaviour(tg_context *ctx, const char *voice, const char *corpus, uint64_t seed,
-                            tg_behaviour_score *out);
-
 /* ==== end of behaviour =============================================================== */
 
 /* ==== a person ====================================================================== */

@@ -2,6 +2,7 @@
 #include "cli/behaviour.h"
 
 #include "cli/commands.h"
+#include "talkgen/eval.h"
 #include "talkgen/systems.h"
 #include "talkgen/train.h"
 

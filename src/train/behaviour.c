@@ -4,7 +4,7 @@
 #include "talkgen/systems.h"
 #include "talkgen/train.h"
 
-#include "train/behaviour_data.h"
+#include "dataset/behaviour.h"
 #include "train/speech_augment.h"
 #include "train/state.h"
 

@@ -3,6 +3,7 @@
 #include "io_test.h"
 #include "dataset_scene.h"
 
+#include "talkgen/eval.h"
 #include "talkgen/systems.h"
 #include "talkgen/train.h"
 

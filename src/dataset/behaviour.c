@@ -1,10 +1,9 @@
 /* Sound, head poses and eyelids of a corpus in memory. */
-#include "train/behaviour_data.h"
+#include "dataset/behaviour.h"
 
 #include "talkgen/dataset.h"
 #include "talkgen/io.h"
 #include "talkgen/speech.h"
-#include "talkgen/train.h"
 
 #include <math.h>
 #include <stdatomic.h>

@@ -1,6 +1,6 @@
 /* What the behaviour model trains on: how speakers said something, and how head and lids moved. */
-#ifndef TALKGEN_TRAIN_BEHAVIOUR_DATA_H
-#define TALKGEN_TRAIN_BEHAVIOUR_DATA_H
+#ifndef TALKGEN_DATASET_BEHAVIOUR_H
+#define TALKGEN_DATASET_BEHAVIOUR_H
 
 #include "talkgen/core.h"
 #include "talkgen/motion.h"

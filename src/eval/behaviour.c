@@ -1,8 +1,8 @@
 /* Made head motion and blinks against the truth of a corpus. */
+#include "talkgen/eval.h"
 #include "talkgen/systems.h"
-#include "talkgen/train.h"
 
-#include "train/behaviour_data.h"
+#include "dataset/behaviour.h"
 #include "eval/correlation.h"
 
 #include <math.h>
