@@ -38,8 +38,8 @@ static void figures_row(const char *name, const tg_lipsync_figures *f) {
 }
 
 static tg_status eval_lipsync(tg_context *ctx, const cli_args *args) {
-    tg_lipsync_clip clips[6];
     int count = 0, extra = args->word_count - 1;
+    tg_lipsync_clip one = {.motion = args->motion, .phones = args->phones, .audio = args->audio};
     if (args->motion || args->phones || args->audio) {
         tg_status s = cli_need(ctx, args->motion, "motion", "the landmarks");
         if (s == TG_OK)
@@ -48,21 +48,25 @@ static tg_status eval_lipsync(tg_context *ctx, const cli_args *args) {
             s = cli_need(ctx, args->audio, "audio", "the sound");
         if (s != TG_OK)
             return s;
-        clips[count++] =
-            (tg_lipsync_clip){.motion = args->motion, .phones = args->phones, .audio = args->audio};
+        count = 1;
     }
-    if (extra % 3 != 0 || extra / 3 + count > 6 || extra / 3 + count == 0)
+    if (extra % 3 != 0 || extra / 3 + count == 0)
         return tg_fail(ctx, TG_EUSAGE,
                        "eval lipsync takes triples of files, %d names are given\n"
-                       "  expected: MOTION.npy PHONES.json AUDIO.wav, up to six times\n  try: "
+                       "  expected: MOTION.npy PHONES.json AUDIO.wav, once for every clip\n  try: "
                        "talkgen help eval",
                        extra);
+    tg_lipsync_clip *clips = tg_alloc((size_t)(count + extra / 3) * sizeof *clips);
+    if (!clips)
+        return tg_fail(ctx, TG_ENOMEM, "out of memory for %d clips", count + extra / 3);
+    clips[0] = one;
     for (int i = 0; i < extra / 3; i++)
         clips[count++] = (tg_lipsync_clip){.motion = args->words[1 + 3 * i],
                                            .phones = args->words[2 + 3 * i],
                                            .audio = args->words[3 + 3 * i]};
     tg_lipsync_score score;
     tg_status s = tg_lipsync(ctx, clips, count, 25, &score);
+    tg_free(clips);
     if (s != TG_OK)
         return s;
     if (args->json) {

@@ -144,7 +144,7 @@ static const cli_command commands[] = {
      "truth",
      "identity encoder voice heldout data motion phones sync audio video pose pose-smooth size "
      "march device frames seed json threads cpu-level progress",
-     16, cmd_eval},
+     4096, cmd_eval},
     {"bench", "[options]", "how fast this machine is, and what share of that the program reaches",
      "ceiling/   what the processor reaches in loops that do nothing else: the shares are of "
      "these\n"

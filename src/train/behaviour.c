@@ -44,7 +44,7 @@ typedef struct {
     tg_state_place place;
     double terms[3]; /* smoothed */
     bool fresh;
-    char state_path[1100], log_path[1100];
+    char state_path[1100], log_path[1100], checks_path[1100];
 } trainer;
 
 /* ---- examples -------------------------------------------------------------------------- */
@@ -273,7 +273,7 @@ static tg_status export_model(trainer *t) {
 static tg_status check(trainer *t) {
     const examples *e = t->check.count > 0 ? &t->check : &t->train;
     double sum[3] = {0}, count = 0, blinks = 0;
-    char path[1100], line[200];
+    char line[200];
     tg_status s = TG_OK;
     tg_rng rng = tg_rng_make(t->o->seed, "", "train.behaviour.check");
     const float *scale = buffer(t, "scale.step");
@@ -303,6 +303,9 @@ static tg_status check(trainer *t) {
     tg_tape_pause(t->tape, false);
     double motion = sum[0] / fmax(count, 1), blink = sum[1] / fmax(count, 1);
     double score = motion + (double)blink_weight * blink;
+    if (s == TG_OK && !isfinite(score))
+        s = tg_fail(t->ctx, TG_EINTERNAL, "the held-out loss after step %lld is not finite",
+                    (long long)t->place.step);
     if (s == TG_OK && (t->place.best == 0 || score < t->place.score)) {
         t->place.score = score;
         t->place.best = t->place.step;
@@ -310,17 +313,27 @@ static tg_status check(trainer *t) {
         s = export_model(t);
     }
     tg_ema_swap(t->ema);
-    snprintf(path, sizeof path, "%s/behaviour_check.csv", t->o->state);
     snprintf(line, sizeof line, "%lld,%.1f,%.5f,%.5f,%.5f", (long long)t->place.step,
              t->place.time_s, motion, blink, sum[2] / fmax(blinks, 1));
     if (s == TG_OK)
-        s = tg_log_line(t->ctx, path, "step,time_s,motion,blink,length", line);
+        s = tg_log_line(t->ctx, t->checks_path, "step,time_s,motion,blink,length", line);
     return s;
 }
 
 static tg_status save(trainer *t) {
     tg_state_part part = {"behaviour", tg_behaviour_params(t->model), t->adam, NULL, t->ema};
     return tg_state_save(t->ctx, t->state_path, "behaviour", &part, 1, &t->place);
+}
+
+/* One batch at least, to learn from or to be judged by. */
+static tg_status need_steps(tg_context *ctx, const examples *e, const char *corpus) {
+    if (e->count >= BATCH)
+        return TG_OK;
+    return tg_fail(
+        ctx, TG_EINPUT,
+        "%s: %lld steps are too few\n  expected: minutes of talk, %d steps of %d frames\n"
+        "  try: talkgen studio corpus --conversation --hours 2",
+        corpus, (long long)e->count, BATCH, TG_STEP_FRAMES);
 }
 
 static tg_status set_up(trainer *t) {
@@ -338,11 +351,10 @@ static tg_status set_up(trainer *t) {
         s = make_examples(ctx, t->data, &config, &t->train);
     if (s == TG_OK && t->held_out)
         s = make_examples(ctx, t->held_out, &config, &t->check);
-    if (s == TG_OK && t->train.count < BATCH)
-        s = tg_fail(ctx, TG_EINPUT,
-                    "%s: %lld steps are too few\n  expected: minutes of talk\n"
-                    "  try: talkgen studio corpus --conversation --hours 2",
-                    o->corpus, (long long)t->train.count);
+    if (s == TG_OK)
+        s = need_steps(ctx, &t->train, o->corpus);
+    if (s == TG_OK && t->held_out)
+        s = need_steps(ctx, &t->check, o->held_out);
     if (s == TG_OK)
         s = tg_behaviour_create(ctx, &config, &t->model);
     if (s != TG_OK)
@@ -410,7 +422,12 @@ tg_status tg_train_behaviour(tg_context *ctx, const tg_train_behaviour_options *
     snprintf(t->state_path, sizeof t->state_path, "%s/behaviour.state", options->state);
     snprintf(t->log_path, sizeof t->log_path, "%s/behaviour.csv", options->state);
     snprintf(result->model, sizeof result->model, "%s/behaviour.safetensors", options->state);
+    snprintf(t->checks_path, sizeof t->checks_path, "%s/behaviour_check.csv", options->state);
     tg_status s = set_up(t);
+    if (s == TG_OK)
+        s = tg_log_trim(ctx, t->log_path, t->place.step);
+    if (s == TG_OK)
+        s = tg_log_trim(ctx, t->checks_path, t->place.step);
     if (s == TG_OK)
         s = loop(t);
     result->steps = t->place.step;

@@ -3,6 +3,7 @@
 
 #include "talkgen/io.h"
 #include "dataset/motion.h"
+#include "eval/made_motion.h"
 #include "train/speech_noise.h"
 
 #include <math.h>
@@ -90,20 +91,6 @@ static tg_status read_landmarks(tg_context *ctx, const char *corpus, tg_motion_d
     return TG_OK;
 }
 
-static double gap_of(const float *frame) {
-    static const int pair[3][2] = {{61, 67}, {62, 66}, {63, 65}};
-    double sum = 0;
-    for (int p = 0; p < 3; p++) {
-        double square = 0;
-        for (int k = 0; k < 3; k++) {
-            double d = (double)frame[3 * pair[p][0] + k] - frame[3 * pair[p][1] + k];
-            square += d * d;
-        }
-        sum += sqrt(square);
-    }
-    return motion_scale * sum / 3;
-}
-
 /* How nearly the lips of absolute points touch. The smallest gap of a face is its closed mouth. */
 static void find_closures(tg_motion_data *d, double *least) {
     for (int i = 0; i < d->count; i++)
@@ -111,7 +98,7 @@ static void find_closures(tg_motion_data *d, double *least) {
     for (int i = 0; i < d->count; i++) {
         const tg_motion_clip *c = &d->clip[i];
         for (int64_t f = 0; f < c->frames; f++) {
-            c->closure[f] = (float)gap_of(c->motion + f * TG_MOTION_DIM);
+            c->closure[f] = (float)(motion_scale * tg_lip_gap(c->motion + f * TG_MOTION_DIM));
             least[c->speaker] = fmin(least[c->speaker], c->closure[f]);
         }
     }

@@ -65,7 +65,8 @@ double tg_sync_accuracy(tg_context *ctx, tg_syncnet *net, const tg_motion_data *
     double best = -1;
     if (features && mouth && all && tape) {
         int64_t n = 0, positive = 0;
-        for (uint64_t step = 0; n < windows; step++) {
+        tg_status s = TG_OK;
+        for (uint64_t step = 0; n < windows && s == TG_OK; step++) {
             for (int i = 0; i < BATCH; i++) {
                 tg_draws draws = tg_draws_make(seed, step, (uint64_t)i);
                 all[n + i].label = draw_window(data, &draws, features + i * TG_SYNC_ROWS * dim,
@@ -73,14 +74,15 @@ double tg_sync_accuracy(tg_context *ctx, tg_syncnet *net, const tg_motion_data *
             }
             tg_tape_reset(tape);
             tg_tensor *c = cosine_of(tape, net, BATCH, dim, features, mouth);
-            for (int i = 0; i < BATCH; i++, n++) {
+            s = tg_tape_status(tape);
+            for (int i = 0; s == TG_OK && i < BATCH; i++, n++) {
                 all[n].cosine = c->data[i];
                 positive += all[n].label > 0;
             }
         }
         qsort(all, (size_t)n, sizeof *all, by_cosine);
         int64_t right = positive; /* threshold below everything: all judged in time */
-        for (int64_t i = 0; i <= n; i++) {
+        for (int64_t i = 0; s == TG_OK && i <= n; i++) {
             best = fmax(best, (double)right / (double)n);
             if (i < n)
                 right += all[i].label > 0 ? -1 : 1;

@@ -23,7 +23,7 @@ tg_status tg_sync_train(tg_context *ctx, tg_syncnet *net, const tg_sync_options 
                         int64_t *steps, double *accuracy);
 
 /* "in time" (1) against windows shifted by 2 frames or more: share judged right at the best
- * threshold of the cosine. */
+ * threshold of the cosine; -1 = out of memory. */
 double tg_sync_accuracy(tg_context *ctx, tg_syncnet *net, const tg_motion_data *data,
                         int64_t windows, uint64_t seed);
 

@@ -2,6 +2,7 @@
  * that, stops, resumes to the same weights, and tells what is wrong with a corpus. */
 #include "io_test.h"
 #include "dataset_scene.h"
+#include "train_runs.h"
 
 #include "talkgen/eval.h"
 #include "talkgen/systems.h"
@@ -141,6 +142,10 @@ static void resumes(void **state) {
     assert_memory_equal(a, b, n);
     tg_free(a);
     tg_free(b);
+    /* a check that was logged and not saved is forgotten */
+    spoil_log("behaviour_twice/behaviour_check.csv", 70);
+    train("behaviour_twice", 80);
+    assert_int_equal(assert_steps_ascend("behaviour_twice/behaviour_check.csv", 80), 2);
     remove_work("behaviour_once");
     remove_work("behaviour_twice");
 }
@@ -195,6 +200,19 @@ static void refuses(void **state) {
     assert_int_equal(tg_train_behaviour(ctx, &o, &r), TG_EINPUT);
     assert_message("speaker");
     write_clip(1);
+    /* a judge of 24 s has less than a batch to say */
+    char command[3200], few_clips[700];
+    snprintf(few_clips, sizeof few_clips, "%s", in_folder("few"));
+    snprintf(command, sizeof command,
+             "mkdir -p '%s' && cp '%s'/00000.* '%s' && "
+             "echo '{\"clips\": 1, \"speakers\": 2}' >'%s/corpus.json'",
+             few_clips, folder, few_clips, few_clips);
+    assert_int_equal(system(command), 0);
+    o.held_out = few_clips;
+    assert_int_equal(tg_train_behaviour(ctx, &o, &r), TG_EINPUT);
+    assert_message("few: ");
+    assert_message("steps are too few");
+    remove_work(few_clips);
     remove_work("behaviour_none");
 }
 
