@@ -10,6 +10,11 @@ cmake --install "$build" --prefix "$2" >/dev/null
 prefix=$(cd "$2" && pwd)
 "$prefix/bin/talkgen" help man | cmp - "$prefix/share/man/man1/talkgen.1"
 "$prefix/bin/talkgen" help bash-completion | cmp - "$prefix/share/bash-completion/completions/talkgen"
+# The models are found from anywhere.
+(cd / && "$prefix/bin/talkgen" doctor --json) >"$prefix/doctor.json"
+for name in demo.ckpt voice.safetensors; do
+    grep -q "share/talkgen/models/$name" "$prefix/doctor.json"
+done
 PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name talkgen.pc)")
 export PKG_CONFIG_PATH
 # shellcheck disable=SC2046

@@ -123,7 +123,8 @@ static void tell_models(tg_context *ctx, tg_json *root) {
         tg_json *o = tg_json_set_object(list, NULL);
         tg_json_set_string(o, "name", names[i]);
         if (!found) {
-            tg_json_set_string(o, "state", "not found beside the program or in models/");
+            tg_json_set_string(o, "state",
+                               "not found beside the program, in models/ or share/talkgen/models/");
             continue;
         }
         shorten(found, shown);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #ifdef TALKGEN_STUDIO
+#include "cli/shipped.h"
 #include "talkgen/io.h"
 #include "talkgen/studio.h"
 
@@ -53,6 +54,9 @@ tg_status cmd_studio(tg_context *ctx, const cli_args *args) {
     if (s != TG_OK)
         return s;
     tg_studio_options o = options_from(args);
+    char tables[CLI_PATH];
+    if (cli_actor_tables(tables))
+        o.tables_dir = tables;
     if (strcmp(what, "film") == 0)
         return tg_studio_film(ctx, &o, args->output);
     if (strcmp(what, "clip") == 0)

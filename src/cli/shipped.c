@@ -26,6 +26,16 @@ const char *cli_shipped_model(const char *name, char out[CLI_PATH]) {
         return found;
     program[n] = '\0';
     cli_folder_of(program, folder);
-    found = existing(out, folder, "models/", name);
-    return found ? found : existing(out, folder, "../models/", name);
+    static const char *const places[] = {"models/", "../models/", "../share/talkgen/models/"};
+    for (size_t i = 0; !found && i < sizeof places / sizeof *places; i++)
+        found = existing(out, folder, places[i], name);
+    return found;
+}
+
+const char *cli_actor_tables(char out[CLI_PATH]) {
+    char table[CLI_PATH];
+    if (!cli_shipped_model("actor/visemes.json", table))
+        return NULL;
+    cli_folder_of(table, out);
+    return out;
 }

@@ -1,6 +1,7 @@
 #include "cli/takes.h"
 
 #include "cli/commands.h"
+#include "cli/shipped.h"
 
 tg_status cli_check_takes(tg_context *ctx, const cli_args *args) {
     if (args->hours < 0)
@@ -29,13 +30,15 @@ static tg_status open_takes(tg_context *ctx, void *user, bool held_out, uint64_t
     const cli_args *args = user;
     /* Making speech takes less than half as long as learning from it. */
     const char *missing;
+    char folder[CLI_PATH];
+    const char *tables = cli_actor_tables(folder);
     bool festival = tg_studio_has_festival(&missing);
     if (!festival && !held_out)
         tg_note(ctx, "festival is not complete (%s is missing): only voices of flite and espeak-ng",
                 missing);
     int threads = tg_pool_threads(tg_context_pool(ctx));
     tg_studio_takes_options o = {.actor_dir = args->actor,
-                                 .tables_dir = tg_studio_defaults().tables_dir,
+                                 .tables_dir = tables ? tables : tg_studio_defaults().tables_dir,
                                  .seed = args->seed,
                                  .heldout = held_out,
                                  .festival = festival,
