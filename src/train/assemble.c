@@ -49,6 +49,9 @@ static tg_status from_recording(tg_context *ctx, const tg_assemble_options *opti
                                    .add_render = add_render,
                                    .user = (void *)(uintptr_t)options,
                                    .postnet = postnet,
+                                   /* Our motion model shakes no more than its truth; GeneFace's
+                                    * smoothing would open closed lips and come late. */
+                                   .smooth = -1,
                                    .lm_mean = data->mean,
                                    .stats = &stats,
                                    .poses = data->frames,

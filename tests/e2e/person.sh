@@ -65,6 +65,7 @@ for log in head torso; do
     ls work/$log/sheet_*.png >/dev/null || tell "no contact sheet of the $log"
 done
 [ -s person.ckpt ] || tell "no person"
+"$talkgen" info person.ckpt | grep -q '"smooth":0[,}]' || tell "its motion is smoothed: $("$talkgen" info person.ckpt | sed -n 1,4p)"
 grep -q 'no postnet.*holds no sync expert' err.txt || tell "why there is no postnet: $(cat err.txt)"
 absent work/draft.ckpt
 expect 2 'exists already' "$talkgen" "$@"
