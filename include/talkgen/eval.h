@@ -144,6 +144,12 @@ typedef struct {
                           cosines) */
     double offset_ms;  /* of the best; > 0: the lips come late */
 } tg_sync_figures;
+/* How motion lies beside a person's own, as two clouds of landmarks. */
+typedef struct {
+    double mean_mm;    /* distance of the mean faces, RMS over points */
+    double covariance; /* Frobenius distance of the covariances over the norm of the person's */
+    double variance;   /* all of it over the person's */
+} tg_domain_figures;
 typedef struct {
     int64_t frames;      /* held-out frames compared with the truth */
     double mouth_mm;     /* temperature 0: RMS distance of points 48-67 from the true ones */
@@ -153,7 +159,9 @@ typedef struct {
     double jitter;       /* temperature 0.3: mean second difference of the mouth, mm per frame^2 */
     double true_jitter;  /* of the recording */
     double gap_ratio;    /* temperature 0.3: deviation of the gap over the recording's */
-    bool has_lipsync, has_sync;
+    tg_domain_figures domain;     /* temperature 0.3, against all frames of the recording */
+    tg_domain_figures raw_domain; /* the same without the postnet, if there is one */
+    bool has_lipsync, has_sync, has_postnet;
     tg_lipsync_score lipsync;        /* temperature 0.3, whole recording */
     tg_sync_figures sync, true_sync; /* the same; and of the true lips */
 } tg_spoken_score;

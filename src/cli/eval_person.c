@@ -31,6 +31,11 @@ static void print_sync(const char *name, const tg_sync_figures *f) {
            f->confidence, f->offset_ms);
 }
 
+static void print_domain(const char *name, const tg_domain_figures *f) {
+    printf("%-16s mean face %.2f mm off, covariance %.2f off, variance %.2f of the person's\n",
+           name, f->mean_mm, f->covariance, f->variance);
+}
+
 static void print_speech(const tg_spoken_score *s) {
     printf("motion from the recording's sound, %lld held-out frames\n"
            "temperature 0    mouth %.2f mm from the truth (a mouth that never moves: %.2f), gap "
@@ -39,6 +44,9 @@ static void print_speech(const tg_spoken_score *s) {
            "temperature 1    four seeds differ by %.2f mm\n",
            (long long)s->frames, s->mouth_mm, s->mean_face_mm, s->gap_corr, s->gap_ratio, s->jitter,
            s->true_jitter, s->diversity_mm);
+    print_domain("beside the person", &s->domain);
+    if (s->has_postnet)
+        print_domain("without postnet", &s->raw_domain);
     const tg_lipsync_figures *l = &s->lipsync.motion;
     if (s->has_lipsync)
         printf(
@@ -86,6 +94,12 @@ static void sync_json(tg_json *o, const tg_sync_figures *f) {
     set(o, "offset_ms", f->offset_ms);
 }
 
+static void domain_json(tg_json *o, const tg_domain_figures *f) {
+    set(o, "mean_mm", f->mean_mm);
+    set(o, "covariance", f->covariance);
+    set(o, "variance", f->variance);
+}
+
 static void speech_json(tg_json *root, const tg_spoken_score *s) {
     tg_json *o = tg_json_set_object(root, "motion");
     set(o, "frames", (double)s->frames);
@@ -96,6 +110,9 @@ static void speech_json(tg_json *root, const tg_spoken_score *s) {
     set(o, "diversity_mm", s->diversity_mm);
     set(o, "jitter_mm", s->jitter);
     set(o, "true_jitter_mm", s->true_jitter);
+    domain_json(tg_json_set_object(root, "domain"), &s->domain);
+    if (s->has_postnet)
+        domain_json(tg_json_set_object(root, "domain_without_postnet"), &s->raw_domain);
     if (s->has_lipsync) {
         const tg_lipsync_figures *l = &s->lipsync.motion;
         tg_json *lips = tg_json_set_object(root, "lipsync");

@@ -159,6 +159,21 @@ static void row(FILE *page, const char *what, double value, const char *format,
     fprintf(page, "<td>%s", compare);
 }
 
+static void tell_domain(report *r, const tg_spoken_score *s) {
+    char mean[96] = "", covariance[96] = "", variance[96] = "1";
+    if (s->has_postnet) {
+        snprintf(mean, sizeof mean, "%.2f mm without the postnet", s->raw_domain.mean_mm);
+        snprintf(covariance, sizeof covariance, "%.2f without the postnet",
+                 s->raw_domain.covariance);
+        snprintf(variance, sizeof variance, "1; %.2f without the postnet", s->raw_domain.variance);
+    }
+    row(r->page, "mean face off the person's, temperature 0.3", s->domain.mean_mm, "%.2f mm", mean);
+    row(r->page, "covariance of the landmarks off the person's, share", s->domain.covariance,
+        "%.2f", covariance);
+    row(r->page, "variance of the landmarks over the person's", s->domain.variance, "%.2f",
+        variance);
+}
+
 static void write_spoken(report *r) {
     const tg_spoken_score *s = &r->spoken;
     char other[96];
@@ -176,6 +191,7 @@ static void write_spoken(report *r) {
     snprintf(other, sizeof other, "%.2f mm in the recording", s->true_jitter);
     row(r->page, "jitter, temperature 0.3", s->jitter, "%.2f mm", other);
     row(r->page, "four seeds at temperature 1 differ by", s->diversity_mm, "%.2f mm", "");
+    tell_domain(r, s);
     if (s->has_lipsync) {
         const tg_lipsync_figures *l = &s->lipsync.motion, *e = &s->lipsync.envelope;
         snprintf(other, sizeof other, "%.2f for a mouth that follows loudness", e->close);

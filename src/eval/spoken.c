@@ -4,6 +4,7 @@
 #include "talkgen/systems.h"
 
 #include "eval/correlation.h"
+#include "eval/domain.h"
 #include "eval/made_motion.h"
 
 #include <math.h>
@@ -26,10 +27,11 @@ typedef struct {
 } take;
 
 static tg_status make_take(tg_context *ctx, const tg_identity *identity, const char *audio,
-                           float temperature, uint64_t seed, take *out) {
+                           float temperature, uint64_t seed, bool raw, take *out) {
     tg_motion_options o = tg_synth_defaults().motion;
     o.seed = seed;
     o.temperature = temperature;
+    o.raw = raw;
     return tg_made_motion(ctx, identity, audio, &o, &out->landmarks, &out->rows);
 }
 
@@ -60,6 +62,24 @@ static void compare_truth(const tg_dataset *data, const take *flat, tg_spoken_sc
     out->mouth_mm = 100 * sqrt(error / n);
     out->mean_face_mm = 100 * sqrt(spread / n);
     out->gap_corr = tg_pairs_correlation(&gaps);
+}
+
+/* As a cloud beside the person's, and what the postnet has to do with that. */
+static tg_status compare_domain(tg_context *ctx, const tg_identity *identity,
+                                const tg_dataset *data, const char *audio, const take *usual,
+                                uint64_t seed, tg_spoken_score *out) {
+    take raw = {0};
+    tg_status s = TG_OK;
+    out->has_postnet = identity->postnet != NULL;
+    bool ok = tg_domain_distance(usual->landmarks, usual->rows, data->landmarks,
+                                 data->landmark_rows, &out->domain);
+    if (ok && out->has_postnet) {
+        s = make_take(ctx, identity, audio, usual_temperature, seed, true, &raw);
+        ok = s != TG_OK || tg_domain_distance(raw.landmarks, raw.rows, data->landmarks,
+                                              data->landmark_rows, &out->raw_domain);
+    }
+    tg_free(raw.landmarks);
+    return ok ? s : tg_fail(ctx, TG_ENOMEM, "out of memory for two covariances");
 }
 
 /* Root mean square over frames and points of the standard deviation between takes. */
@@ -257,12 +277,12 @@ tg_status tg_eval_spoken(tg_context *ctx, const tg_identity *identity, const cha
                        identity->name);
     tg_status s = tg_dataset_open(ctx, dataset, 0, 0, &data);
     if (s == TG_OK)
-        s = make_take(ctx, identity, audio, 0, options->seed, &flat);
+        s = make_take(ctx, identity, audio, 0, options->seed, false, &flat);
     if (s == TG_OK)
-        s = make_take(ctx, identity, audio, usual_temperature, options->seed, &usual);
+        s = make_take(ctx, identity, audio, usual_temperature, options->seed, false, &usual);
     for (int k = 0; s == TG_OK && k < TAKES; k++) {
         tg_progress(ctx, "eval motion", k, TAKES, "");
-        s = make_take(ctx, identity, audio, 1, options->seed + 1 + (uint64_t)k, &wide[k]);
+        s = make_take(ctx, identity, audio, 1, options->seed + 1 + (uint64_t)k, false, &wide[k]);
     }
     if (s == TG_OK && (usual.rows < 3 || data->landmark_rows < 3))
         s = tg_fail(ctx, TG_EINPUT,
@@ -277,6 +297,8 @@ tg_status tg_eval_spoken(tg_context *ctx, const tg_identity *identity, const cha
         out->gap_ratio = gap_deviation(usual.landmarks, usual.rows) /
                          gap_deviation(data->landmarks, data->landmark_rows);
     }
+    if (s == TG_OK)
+        s = compare_domain(ctx, identity, data, audio, &usual, options->seed, out);
     if (s == TG_OK && options->phones) {
         tg_lipsync_clip clip = {.phones = options->phones,
                                 .audio = audio,

@@ -1,5 +1,6 @@
 /* Measures of pictures and of spoken motion on pictures and motions whose figures are known. */
 #include "eval/displacement.h"
+#include "eval/domain.h"
 #include "eval/face_region.h"
 #include "dataset_scene.h"
 
@@ -152,6 +153,37 @@ static void face_and_hair_divide_the_head(void **unused) {
     tg_dataset_close(&set);
 }
 
+/* Clouds whose distances are known: moved, wider, and as they are. */
+static void domains_are_measured(void **unused) {
+    (void)unused;
+    enum { ROWS = 400 };
+    static float truth[ROWS][204], made[ROWS][204];
+    for (int r = 0; r < ROWS; r++)
+        for (int i = 0; i < 204; i++)
+            truth[r][i] = 0.01f * (float)i + 0.02f * sinf((float)(r * (1 + i % 7))) +
+                          0.01f * cosf((float)(r * (3 + i % 3)));
+    tg_domain_figures f;
+    memcpy(made, truth, sizeof made);
+    for (int r = 0; r < ROWS; r++) /* eyes do not count */
+        made[r][3 * 40 + 1] = 7;
+    assert_true(tg_domain_distance(made[0], ROWS, truth[0], ROWS, &f));
+    assert_true(f.mean_mm == 0 && f.covariance == 0 && f.variance == 1);
+    for (int r = 0; r < ROWS; r++) /* every point 3 mm away, half of them down */
+        for (int i = 0; i < 204; i++)
+            made[r][i] = truth[r][i] + (i % 3 == 1 ? i % 2 ? 0.03f : -0.03f : 0);
+    assert_true(tg_domain_distance(made[0], ROWS, truth[0], ROWS, &f));
+    assert_true(fabs(f.mean_mm - 3) < 1e-3 && f.covariance < 1e-4 && fabs(f.variance - 1) < 1e-4);
+    double mean[204] = {0};
+    for (int r = 0; r < ROWS; r++)
+        for (int i = 0; i < 204; i++)
+            mean[i] += (double)truth[r][i] / ROWS;
+    for (int r = 0; r < ROWS; r++)
+        for (int i = 0; i < 204; i++)
+            made[r][i] = (float)(mean[i] + 2 * ((double)truth[r][i] - mean[i]));
+    assert_true(tg_domain_distance(made[0], ROWS, truth[0], ROWS, &f));
+    assert_true(f.mean_mm < 1e-3 && fabs(f.covariance - 3) < 1e-4 && fabs(f.variance - 4) < 1e-4);
+}
+
 /* The shipped person speaks the tone of a painted head: not well, but in known ranges. */
 static void spoken_motion_is_measured(void **unused) {
     (void)unused;
@@ -168,6 +200,8 @@ static void spoken_motion_is_measured(void **unused) {
     assert_true(one.diversity_mm > 0.1 && one.diversity_mm < 10);
     assert_true(one.jitter > 0 && one.true_jitter > 1);
     assert_true(one.gap_ratio > 0);
+    assert_true(one.has_postnet && one.domain.mean_mm > 1 && one.domain.variance > 0);
+    assert_true(one.domain.mean_mm != one.raw_domain.mean_mm);
 
     /* with an expert that knows nothing */
     tg_syncnet_config config = tg_syncnet_defaults();
@@ -226,6 +260,7 @@ int main(void) {
         cmocka_unit_test(pyramid_distance_sees_lost_and_misplaced_detail),
         cmocka_unit_test(displacement_is_measured),
         cmocka_unit_test(face_and_hair_divide_the_head),
+        cmocka_unit_test(domains_are_measured),
         cmocka_unit_test(spoken_motion_is_measured),
     };
     return cmocka_run_group_tests(tests, make, drop);
