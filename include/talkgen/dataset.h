@@ -3,6 +3,7 @@
 #define TALKGEN_DATASET_H
 
 #include "talkgen/core.h"
+#include "talkgen/systems.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -16,13 +17,16 @@ extern "C" {
  *     torso_imgs/N.png  RGBA: torso and neck, grown upwards under the head
  *     bc.jpg            background
  *     landmarks.npy     [T,68,3] head coordinates, dm; row = img_id
+ *     gaze.npy          [T,2] of the eyes in the head, degrees to the subject's left and up; may be
+ *                       absent
  *
  * Without landmarks.npy the motion is taken from trainval_dataset.npy (GeneFace; placed by the .lms
  * files), else lifted from the 2-D landmarks ori_imgs/N.lms by the head poses.
  *
  * Pictures are kept decoded, as bytes. A .png may stand for a .jpg and the other way round. */
 enum {
-    TG_COND_DIM = 204,  /* 68 landmarks x 3 */
+    TG_COND_DIM = 204, /* 68 landmarks x 3 */
+    TG_MAX_COND_DIM = TG_COND_DIM + TG_GAZE_DIM,
     TG_COND_WINDOW = 5, /* frames around the one shown */
     /* Bits of a pixel of the parsing plane: a class, and regions derived from the classes. */
     TG_PIXEL_CLASS = 3,
@@ -63,6 +67,8 @@ typedef struct {
     tg_motion_origin motion_origin;
     int64_t landmark_rows;
     float *landmarks;             /* [landmark_rows,68,3] */
+    float *gaze;                  /* [landmark_rows,TG_GAZE_DIM] or NULL */
+    int cond_dim;                 /* TG_COND_DIM, with gaze TG_GAZE_DIM more */
     float mean[TG_COND_DIM];      /* M: mean over the training frames, head coordinates (dm) */
     float deviation[TG_COND_DIM]; /* of 10 (P - M), at least TG_MIN_DEVIATION */
     uint8_t *background;          /* [height,width,3] */
@@ -86,8 +92,8 @@ tg_status tg_dataset_open(tg_context *ctx, const char *directory, int pictures, 
 void tg_dataset_close(tg_dataset **dataset);
 /* Looks again for frames that were not ready. *added counts those that are now. */
 tg_status tg_dataset_grow(tg_context *ctx, tg_dataset *dataset, int64_t *added);
-/* 10 (P - M) / deviation of the TG_COND_WINDOW frames around a row of landmarks (ends repeated):
- * out [TG_COND_WINDOW, TG_COND_DIM], what the head network sees. */
+/* 10 (P - M) / deviation of the TG_COND_WINDOW frames around a row of landmarks (ends repeated),
+ * each with its gaze behind it: out [TG_COND_WINDOW, cond_dim], what the head network sees. */
 void tg_dataset_window(const tg_dataset *dataset, int64_t row, float *out);
 /* Pixel position of a point in head coordinates (dm); false behind the camera. */
 bool tg_dataset_project(const tg_dataset *dataset, int64_t frame, const float point[3],

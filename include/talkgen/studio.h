@@ -37,10 +37,10 @@ tg_studio_options tg_studio_defaults(void);
  *   ori_imgs/N.jpg gt_imgs/N.jpg  frames (equal, the background is static), N from 0
  *   parsing/N.png                 head blue, neck green, torso red, background white
  *   torso_imgs/N.png              RGBA, neck and torso grown upward below the head
- *   bc.jpg aud.wav (16 kHz) landmarks.npy [T,68,3] phones.json transforms_{train,val}.json
- * and studio.json with the options. Sound, landmarks and poses of all frames are complete before
- * the first picture. Goes on where an interrupted run stopped; a directory of other options is
- * TG_EUSAGE. */
+ *   bc.jpg aud.wav (16 kHz) landmarks.npy [T,68,3] gaze.npy [T,2] phones.json
+ * transforms_{train,val}.json and studio.json with the options. Sound, landmarks and poses of all
+ * frames are complete before the first picture. Goes on where an interrupted run stopped; a
+ * directory of other options is TG_EUSAGE. */
 tg_status tg_studio_film(tg_context *ctx, const tg_studio_options *options, const char *dir);
 
 /* The same performance as a video (any sink of io.h: .mp4, .framemd5, ...). overwrite: an existing

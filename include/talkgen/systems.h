@@ -38,6 +38,11 @@ extern "C" {
 typedef enum { TG_SYSTEM_GENEFACE, TG_SYSTEM_RADNERF, TG_SYSTEM_ADNERF } tg_system;
 const char *tg_system_name(tg_system system); /* "geneface", as in metadata talkgen.system */
 
+/* A renderer that sees the gaze has it behind the 204 numbers of the landmarks, this many degrees
+ * = 1. */
+enum { TG_GAZE_DIM = 2 };
+#define TG_GAZE_DEGREES 2.0f
+
 /* One person: a checked safetensors file and the voice file it names. Constant once open; shared by
  * any number of threads except for the networks' tapes. Members are borrowed. */
 typedef struct tg_identity {
@@ -58,12 +63,14 @@ typedef struct tg_identity {
     float clamp_std, smooth; /* 2.5 deviations, 0.2 */
     float *lle;              /* [lle_frames, TG_LLE_DIM] normalised, for tg_motion_lle; NULL */
     int64_t lle_frames;
-    int64_t poses;         /* frames of the recording, at least 1 */
-    float *recorded;       /* [poses,4,4] camera-to-world */
-    int pose_smooth;       /* 7 frames for GeneFace, 1 for the audio-driven systems */
-    float *pose;           /* [poses,4,4] smoothed over so many frames */
-    float *eyes;           /* [poses,12,3] points 36-47, motion space, or NULL */
-    float *eye_area;       /* [poses] of both eyes, percent of the picture; NULL = unknown */
+    int64_t poses;   /* frames of the recording, at least 1 */
+    float *recorded; /* [poses,4,4] camera-to-world */
+    int pose_smooth; /* 7 frames for GeneFace, 1 for the audio-driven systems */
+    float *pose;     /* [poses,4,4] smoothed over so many frames */
+    float *eyes;     /* [poses,12,3] points 36-47, motion space, or NULL */
+    float *eye_area; /* [poses] of both eyes, percent of the picture; NULL = unknown */
+    float *gaze;     /* [poses, TG_GAZE_DIM] degrees in the head, to the subject's left and up; NULL
+                        unless the renderer sees it */
     tg_image background;   /* [height,width,3] */
     char voice_path[1024]; /* where speech and motion came from; "" = embedded */
     tg_json *config;
@@ -104,6 +111,7 @@ typedef struct {
     const float *pose;       /* [poses,4,4] as recorded */
     const float *eyes;       /* [poses,12,3] or NULL */
     const float *eye_area;   /* [poses] or NULL */
+    const float *gaze;       /* [poses, TG_GAZE_DIM] of a renderer that sees it, or NULL */
     const float *torso_pose; /* [4,4]: vanilla renderer with a torso; else NULL */
     int pose_smooth;         /* frames, odd; 0 = 7 for GeneFace, 1 for the others */
     const tg_image *background;

@@ -313,6 +313,12 @@ static tg_status check_motion(look_through *l, float **points) {
         tg_find_note(l->findings, "the head hardly turns: the depth of the landmarks is a guess",
                      "film a head that looks about a little", "%.1f degrees",
                      motion.lifted.turn_deg);
+    snprintf(path, sizeof path, "%s/gaze.npy", l->directory);
+    tg_npy gaze = {0};
+    if (tg_file_exists(path) && tg_gaze_read(l->ctx, path, motion.rows, &gaze) != TG_OK)
+        tg_find(l->findings, "no usable gaze", "gaze.npy [frames,2] in degrees, or none", "%s",
+                reason(l, why));
+    tg_npy_free(&gaze);
     for (int64_t i = 0; i < l->frames; i++)
         if (l->frame[i].id >= motion.rows)
             tg_find(l->findings, "frames without a row of landmarks",

@@ -155,12 +155,30 @@ static tg_status read_landmarks(tg_context *ctx, const char *directory, tg_datas
     return TG_OK;
 }
 
+/* A row for each of the landmarks, or nothing. */
+static tg_status read_gaze(tg_context *ctx, const char *directory, tg_dataset *set) {
+    char path[PATH_SIZE];
+    tg_npy gaze = {0};
+    set->cond_dim = TG_COND_DIM;
+    snprintf(path, sizeof path, "%s/gaze.npy", directory);
+    if (!tg_file_exists(path))
+        return TG_OK;
+    tg_status status = tg_gaze_read(ctx, path, set->landmark_rows, &gaze);
+    if (status != TG_OK)
+        return status;
+    set->gaze = gaze.data;
+    set->cond_dim = TG_MAX_COND_DIM;
+    return TG_OK;
+}
+
 void tg_dataset_window(const tg_dataset *set, int64_t row, float *out) {
     for (int w = 0; w < TG_COND_WINDOW; w++) {
         int64_t at = row + w - TG_COND_WINDOW / 2;
         at = at < 0 ? 0 : at >= set->landmark_rows ? set->landmark_rows - 1 : at;
         for (int j = 0; j < TG_COND_DIM; j++)
             *out++ = 10 * (set->landmarks[at * TG_COND_DIM + j] - set->mean[j]) / set->deviation[j];
+        for (int j = 0; set->gaze && j < TG_GAZE_DIM; j++)
+            *out++ = set->gaze[at * TG_GAZE_DIM + j] / TG_GAZE_DEGREES;
     }
 }
 
@@ -485,6 +503,8 @@ static tg_status read_all(tg_context *ctx, const char *directory, int pictures, 
     status = read_transforms(ctx, directory, limit, set);
     if (status == TG_OK)
         status = read_landmarks(ctx, directory, set);
+    if (status == TG_OK)
+        status = read_gaze(ctx, directory, set);
     if (status == TG_OK) {
         set->ready_train = alloc_frames(set->frames, sizeof(int64_t));
         set->ready_held_out = alloc_frames(set->frames, sizeof(int64_t));
@@ -538,6 +558,7 @@ void tg_dataset_close(tg_dataset **dataset) {
     tg_free(set->ready_held_out);
     tg_free(set->c2w);
     tg_free(set->landmarks);
+    tg_free(set->gaze);
     tg_free(set->background);
     tg_free(set->frame_rgb);
     tg_free(set->behind_rgb);

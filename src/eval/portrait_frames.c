@@ -44,14 +44,19 @@ void tg_portrait_frames_close(portrait_frames *frames) {
 tg_status tg_portrait_frame(tg_context *ctx, const portrait_frames *f, int64_t frame,
                             const float *landmarks, int64_t rows, int64_t row, uint8_t *rgb) {
     const tg_identity *id = f->identity;
-    float window[TG_COND_WINDOW * TG_COND_DIM];
+    const tg_dataset *data = f->data;
+    const int width = id->nerf->config.cond_dim;
+    float window[TG_COND_WINDOW * TG_MAX_COND_DIM];
     for (int i = 0; i < TG_COND_WINDOW; i++) {
         int64_t r = row + i - TG_COND_WINDOW / 2;
-        float *x = window + i * TG_COND_DIM;
+        float *x = window + i * width;
         r = r < 0 ? 0 : r >= rows ? rows - 1 : r;
         for (int k = 0; k < TG_COND_DIM; k++)
             x[k] = 10 * (landmarks[r * TG_COND_DIM + k] - id->lm_mean[k]);
         tg_motion_normalize(&id->stats, INFINITY, x);
+        const bool seen = data->gaze && r < data->landmark_rows;
+        for (int k = 0; id->gaze && k < TG_GAZE_DIM; k++)
+            x[TG_COND_DIM + k] = seen ? data->gaze[r * TG_GAZE_DIM + k] / TG_GAZE_DEGREES : 0;
     }
     tg_picture picture = {.rgb8 = rgb};
     return tg_renderer_frame(ctx, f->renderer, window, f->data->c2w + 16 * frame, &picture);

@@ -91,6 +91,20 @@ static tg_status write_transforms(tg_context *ctx, const char *path, const track
     return status;
 }
 
+static tg_status write_gaze(tg_context *ctx, const char *path, const tg_face_state *state,
+                            int64_t frames) {
+    float(*gaze)[2] = tg_alloc(sizeof *gaze * (size_t)frames);
+    if (!gaze)
+        return tg_fail(ctx, TG_ENOMEM, "no memory for the gaze of %lld frames", (long long)frames);
+    for (int64_t i = 0; i < frames; i++) {
+        gaze[i][0] = state[i].gaze_yaw;
+        gaze[i][1] = state[i].gaze_pitch;
+    }
+    tg_status status = tg_npy_write(ctx, path, 2, (int64_t[]){frames, 2}, gaze[0]);
+    tg_free(gaze);
+    return status;
+}
+
 tg_status tg_dataset_write_tracks(tg_context *ctx, const char *dir, const tg_person *person,
                                   const tg_performance *performance, const tg_film_camera *camera,
                                   int width, int height, int64_t frames) {
@@ -123,6 +137,10 @@ tg_status tg_dataset_write_tracks(tg_context *ctx, const char *dir, const tg_per
     join(path, dir, "landmarks.npy");
     const int64_t dim[3] = {frames, TG_LANDMARKS, 3};
     status = tg_npy_write(ctx, path, 3, dim, &lm[0][0][0]);
+    if (status == TG_OK) {
+        join(path, dir, "gaze.npy");
+        status = write_gaze(ctx, path, performance->state, frames);
+    }
     track t = {person, performance, camera, width, height};
     int64_t train = frames * 9 / 10;
     if (status == TG_OK) {

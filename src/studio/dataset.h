@@ -15,7 +15,7 @@ void tg_dataset_face_rect(const float xy[TG_LANDMARKS][2], int width, int height
 void tg_studio_project(const float lm[TG_LANDMARKS][3], const float c2w[16], float focal, float cx,
                        float cy, float xy[TG_LANDMARKS][2]);
 
-/* Everything but pictures of frames: folders, aud.wav, landmarks.npy, phones.json,
+/* Everything but pictures of frames: folders, aud.wav, landmarks.npy, gaze.npy, phones.json,
  * transforms_*.json for `frames` frames (train = the first 90 %). */
 tg_status tg_dataset_write_tracks(tg_context *ctx, const char *dir, const tg_person *person,
                                   const tg_performance *performance, const tg_film_camera *camera,

@@ -2,6 +2,8 @@
  * one frame's windows see. */
 #include "systems/condition.h"
 
+#include "systems/gaze_source.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +141,7 @@ bool tg_condition_torso_shape(const tg_identity *id, int dim[3]) {
 typedef struct {
     const tg_identity *id;
     tg_motion_source *motion;
+    tg_gaze_source *gaze; /* owned, NULL = none */
 } landmarks;
 
 static tg_status read_landmarks(tg_context *ctx, void *user, float *row, bool *done) {
@@ -149,16 +152,28 @@ static tg_status read_landmarks(tg_context *ctx, void *user, float *row, bool *d
     for (int k = 0; k < TG_MOTION_DIM; k++)
         row[k] = 10 * (row[k] - l->id->lm_mean[k]);
     tg_motion_normalize(&l->id->stats, INFINITY, row);
-    return TG_OK;
+    return l->gaze ? tg_gaze_source_next(ctx, l->gaze, row + TG_MOTION_DIM) : TG_OK;
+}
+
+static void close_landmarks(void *user) {
+    landmarks *l = user;
+    tg_gaze_source_close(&l->gaze);
+    free(l);
 }
 
 tg_status tg_condition_of_landmarks(tg_context *ctx, const tg_identity *id,
-                                    tg_motion_source *motion, tg_condition **out) {
+                                    tg_motion_source *motion, const tg_pose_options *pose,
+                                    tg_condition **out) {
     *out = NULL;
     landmarks *l = malloc(sizeof *l);
     if (!l)
         return tg_fail(ctx, TG_ENOMEM, "out of memory for the condition of a clip");
-    *l = (landmarks){id, motion};
+    *l = (landmarks){id, motion, NULL};
+    tg_status s = tg_gaze_source_open(ctx, id, pose, &l->gaze);
+    if (s != TG_OK) {
+        free(l);
+        return s;
+    }
     int dim[3];
     tg_condition_shape(id, dim);
     /* before the first and after the last frame the edge repeats, as in GeneFace's inference */
@@ -169,7 +184,7 @@ tg_status tg_condition_of_landmarks(tg_context *ctx, const tg_identity *id,
                               .edge = true,
                               .frames = tg_motion_source_frames(motion),
                               .read = read_landmarks,
-                              .close = free,
+                              .close = close_landmarks,
                               .user = l};
     return tg_condition_open(ctx, &rows, out);
 }

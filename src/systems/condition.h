@@ -33,9 +33,11 @@ void tg_condition_shape(const tg_identity *identity, int dim[3]);
 /* Whether its torso hears a recording of its own, and then its shape. */
 bool tg_condition_torso_shape(const tg_identity *identity, int dim[3]);
 
-/* Landmarks, normalised as the person's are; borrowed. */
+/* Landmarks, normalised as the person's are; borrowed. Behind them the gaze of a person who has
+ * one, for a head with these poses. */
 tg_status tg_condition_of_landmarks(tg_context *ctx, const tg_identity *identity,
-                                    tg_motion_source *motion, tg_condition **out);
+                                    tg_motion_source *motion, const tg_pose_options *pose,
+                                    tg_condition **out);
 /* Logits of shape dim from a file: windows [frames,size,width], or rows [T50,width] that become
  * windows here, with zeros beyond the ends as the published preparation has them. frames 0 = those
  * of the file from `first` on. */

@@ -11,7 +11,8 @@ tg_status tg_render_motion(tg_context *ctx, const tg_identity *identity, tg_moti
                        "  expected: an identity of system geneface\n  try: --features aud.npy",
                        identity->name);
     tg_condition *condition = NULL;
-    tg_status s = tg_condition_of_landmarks(ctx, identity, motion, &condition);
+    const tg_pose_options pose = tg_portrait_pose(options, audio, start_s, duration_s);
+    tg_status s = tg_condition_of_landmarks(ctx, identity, motion, &pose, &condition);
     if (s == TG_OK)
         s = tg_portrait_render(ctx, identity, condition, options, audio, start_s, duration_s,
                                report);

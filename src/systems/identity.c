@@ -121,18 +121,21 @@ static tg_status read_poses(tg_context *ctx, const char *path, tg_identity *id) 
     return s;
 }
 
-/* Areas of the eyes for eye control. */
-static tg_status read_eye_area(tg_context *ctx, const char *path, tg_identity *id) {
-    if (!tg_st_find(id->file, "scene.eye_area"))
+/* `width` numbers for every pose, when the file has them: [poses], or [poses,width]. */
+static tg_status read_track(tg_context *ctx, const char *path, const tg_identity *id,
+                            const char *name, int width, const char *expected, float **out) {
+    if (!tg_st_find(id->file, name))
         return TG_OK;
-    id->eye_area = tg_alloc((size_t)id->poses * sizeof *id->eye_area);
-    if (!id->eye_area)
+    const int64_t dim[2] = {id->poses, width}, n = id->poses * width;
+    *out = tg_alloc((size_t)n * sizeof **out);
+    if (!*out)
         return tg_fail(ctx, TG_ENOMEM, "%s: out of memory", path);
-    tg_status s = tg_st_load(ctx, id->file, "scene.eye_area", 1, &id->poses, id->eye_area);
-    for (int64_t i = 0; s == TG_OK && i < id->poses; i++)
-        if (!isfinite(id->eye_area[i]))
-            s = damaged(ctx, path, "scene.eye_area has a number that is not finite",
-                        "percent of the picture");
+    tg_status s = tg_st_load(ctx, id->file, name, width > 1 ? 2 : 1, dim, *out);
+    char what[80];
+    snprintf(what, sizeof what, "%s has a number that is not finite", name);
+    for (int64_t i = 0; s == TG_OK && i < n; i++)
+        if (!isfinite((*out)[i]))
+            s = damaged(ctx, path, what, expected);
     return s;
 }
 
@@ -142,7 +145,9 @@ static tg_status read_scene(tg_context *ctx, const char *path, tg_identity *id) 
     if (s == TG_OK)
         s = read_poses(ctx, path, id);
     if (s == TG_OK)
-        s = read_eye_area(ctx, path, id);
+        s = read_track(ctx, path, id, "scene.eye_area", 1, "percent of the picture", &id->eye_area);
+    if (s == TG_OK)
+        s = read_track(ctx, path, id, "scene.gaze", TG_GAZE_DIM, "degrees", &id->gaze);
     const tg_st_tensor *eyes = tg_st_find(st, "scene.eyes");
     if (s == TG_OK && eyes) {
         id->eyes = tg_alloc((size_t)id->poses * EYE_POINTS * 3 * sizeof *id->eyes);
@@ -201,8 +206,10 @@ static tg_status read_renderer(tg_context *ctx, const tg_json *render, const cha
         return s;
     int dim[3];
     tg_condition_shape(id, dim);
-    if (!tg_identity_hears(id) && dim[2] != TG_MOTION_DIM)
-        return damaged(ctx, path, "the renderer is not driven by 68 landmarks", "cond_dim 204");
+    const bool gaze = tg_st_find(id->file, "scene.gaze") != NULL;
+    if (!tg_identity_hears(id) && dim[2] != TG_MOTION_DIM + (gaze ? TG_GAZE_DIM : 0))
+        return damaged(ctx, path, "the renderer is not driven by 68 landmarks",
+                       "cond_dim 204, or 206 with scene.gaze");
     if (tg_identity_hears(id) && dim[2] == TG_MOTION_DIM)
         return damaged(ctx, path, "the renderer is driven by landmarks", "windows of logits");
     return TG_OK;
@@ -311,6 +318,7 @@ void tg_identity_close(tg_identity **identity) {
     tg_free(id->eyes);
     tg_free(id->lle);
     tg_free(id->eye_area);
+    tg_free(id->gaze);
     tg_json_destroy(&id->config);
     tg_image_free(&id->background);
     tg_st_close(&id->file);

@@ -53,6 +53,8 @@ static bool add_scene(tg_st_writer *w, const tg_identity_parts *p, const uint8_t
             tg_st_add_f32(w, "scene.torso_pose", TG_F32, 2, (int64_t[]){4, 4}, p->torso_pose)) &&
            (!p->eye_area ||
             tg_st_add_f32(w, "scene.eye_area", TG_F32, 1, &p->poses, p->eye_area)) &&
+           (!p->gaze || tg_st_add_f32(w, "scene.gaze", TG_F16, 2,
+                                      (int64_t[]){p->poses, TG_GAZE_DIM}, p->gaze)) &&
            tg_st_add_f32(w, "scene.poses", TG_F32, 3, (int64_t[]){p->poses, 4, 4}, p->pose) &&
            (!p->eyes || tg_st_add_f32(w, "scene.eyes", TG_F16, 3,
                                       (int64_t[]){p->poses, EYE_POINTS, 3}, p->eyes)) &&

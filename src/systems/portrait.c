@@ -150,19 +150,24 @@ static tg_status cut(tg_context *ctx, const tg_identity *id, const tg_portrait_o
     return TG_OK;
 }
 
+tg_pose_options tg_portrait_pose(const tg_portrait_options *o, const char *audio, double start_s,
+                                 double duration_s) {
+    return (tg_pose_options){o->pose,
+                             o->pose_smooth,
+                             {.audio = audio,
+                              .start_s = start_s,
+                              .duration_s = duration_s,
+                              .seed = o->seed,
+                              .clip_id = o->clip_id,
+                              .pose_gain = o->pose_gain,
+                              .blink_gain = o->blink_gain}};
+}
+
 static tg_status portrait_open(tg_context *ctx, const tg_identity *id, int64_t count,
                                const tg_portrait_options *o, const char *audio, double start_s,
                                double duration_s, portrait *p) {
     tg_painter_options size = {.march = o->march, .device = o->device};
-    const tg_pose_options pose = {o->pose,
-                                  o->pose_smooth,
-                                  {.audio = audio,
-                                   .start_s = start_s,
-                                   .duration_s = duration_s,
-                                   .seed = o->seed,
-                                   .clip_id = o->clip_id,
-                                   .pose_gain = o->pose_gain,
-                                   .blink_gain = o->blink_gain}};
+    const tg_pose_options pose = tg_portrait_pose(o, audio, start_s, duration_s);
     tg_status s = tg_portrait_camera(ctx, id, o, &size);
     if (s == TG_OK)
         s = check_smooth(ctx, o);

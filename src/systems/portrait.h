@@ -11,6 +11,10 @@ tg_status tg_portrait_render(tg_context *ctx, const tg_identity *identity, tg_co
                              const tg_portrait_options *options, const char *audio, double start_s,
                              double duration_s, tg_synth_report *report);
 
+/* Whose head goes where in such a clip. */
+tg_pose_options tg_portrait_pose(const tg_portrait_options *options, const char *audio,
+                                 double start_s, double duration_s);
+
 /* Camera and size of the pictures that the options ask for; other members stay. The torso is a
  * field over the recording's picture, so the aspect has to stay. */
 tg_status tg_portrait_camera(tg_context *ctx, const tg_identity *identity,

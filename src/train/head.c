@@ -60,7 +60,9 @@ typedef struct {
     char log_path[1200];
 } head_training;
 
-static const size_t window_size = (size_t)TG_COND_WINDOW * TG_COND_DIM;
+static size_t window_size(const head_training *t) {
+    return (size_t)TG_COND_WINDOW * (size_t)t->dataset->cond_dim;
+}
 
 static double trained_s(const head_training *t) {
     return t->before_s + tg_now_s() - t->start_s;
@@ -77,10 +79,11 @@ static double progress_of(const head_training *t) {
 
 static void step_frame(const head_training *t, int64_t frame, bool noise, uint64_t index, int slot,
                        nerf_step_frame *out) {
-    float *window = t->windows + (size_t)slot * window_size;
+    const size_t size = window_size(t);
+    float *window = t->windows + (size_t)slot * size;
     tg_dataset_window(t->dataset, t->dataset->image_id[frame], window);
-    for (size_t i = 0; noise && i < window_size; i++)
-        window[i] += window_noise * tg_rng_normal(&t->noise_rng, index * window_size + i);
+    for (size_t i = 0; noise && i < size; i++)
+        window[i] += window_noise * tg_rng_normal(&t->noise_rng, index * size + i);
     *out = (nerf_step_frame){window, 0};
 }
 
@@ -378,6 +381,7 @@ static tg_status create_model(tg_context *ctx, head_training *t, bool *fresh) {
     c.hidden_dim_ambient = c.hidden_dim_sigma = c.hidden_dim_color = c.geo_feat_dim = hidden;
     c.individual_embedding_num = (int)t->dataset->train_frames;
     c.desired_resolution = tg_nerf_train_resolution(t->dataset);
+    c.cond_dim = t->dataset->cond_dim;
     char path[1200];
     snprintf(path, sizeof(path), "%s/head.state", o->state);
     *fresh = true;
@@ -424,7 +428,7 @@ static tg_status set_up(tg_context *ctx, head_training *t) {
         return status;
     size_t pixels = (size_t)t->dataset->width * (size_t)t->dataset->height;
     t->rays = tg_alloc(sizeof(nerf_ray) * (size_t)t->n_rays);
-    t->windows = tg_alloc(sizeof(float) * NERF_MAX_FRAMES * window_size);
+    t->windows = tg_alloc(sizeof(float) * NERF_MAX_FRAMES * window_size(t));
     t->picture = tg_alloc(pixels * 3);
     t->composite = tg_alloc(sizeof(float) * pixels * 3);
     t->ssim = tg_alloc(sizeof(float) * pixels);

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* [32, cond_dim, 3]: where landmarks and gaze go in. */
+static const char first_layer[] = "cond_prenet.encoder_conv.0.weight";
+
 static bool of_torso(const char *name) {
     return strncmp(name, "torso", 5) == 0 || strncmp(name, "head_color", 10) == 0;
 }
@@ -58,6 +61,13 @@ tg_status tg_nerf_state_load(tg_context *ctx, const char *path, tg_nerf *nerf, n
     tg_status status = tg_st_open(ctx, path, &st);
     if (status != TG_OK)
         return status;
+    const tg_st_tensor *first = tg_st_find(st, first_layer);
+    if (first && first->ndim == 3 && first->dim[1] != nerf->config.cond_dim)
+        status = tg_fail(ctx, TG_EINPUT,
+                         "%s: it began with %lld numbers for a frame, the recording has %d\n"
+                         "  expected: the recording as it was, with gaze.npy or without\n"
+                         "  try: another --work, and --init with the head.safetensors of this one",
+                         path, (long long)first->dim[1], nerf->config.cond_dim);
     for (int i = 0; i < tg_params_count(nerf->params) && status == TG_OK; i++) {
         const tg_param *p = tg_params_at(nerf->params, i);
         status = tg_st_load(ctx, st, p->name, p->value->ndim, p->value->dim, p->value->data);
@@ -125,6 +135,23 @@ tg_status tg_nerf_model_save(tg_context *ctx, const char *path, const tg_nerf *n
     return status;
 }
 
+/* The first layer of a head that saw less of a frame: what it did not see weighs nothing. */
+static tg_status load_widened(tg_context *ctx, const tg_st *st, const char *name,
+                              const tg_st_tensor *from, tg_tensor *to) {
+    const int64_t rows = from->dim[0], taps = from->dim[2];
+    const int64_t narrow = from->dim[1] * taps, wide = to->dim[1] * taps;
+    float *x = tg_alloc((size_t)(rows * narrow) * sizeof *x);
+    if (!x)
+        return tg_fail(ctx, TG_ENOMEM, "%s: out of memory", tg_st_path(st));
+    tg_status status = tg_st_load(ctx, st, name, 3, from->dim, x);
+    for (int64_t r = 0; status == TG_OK && r < rows; r++) {
+        memset(to->data + r * wide, 0, (size_t)wide * sizeof *to->data);
+        memcpy(to->data + r * wide, x + r * narrow, (size_t)narrow * sizeof *x);
+    }
+    tg_free(x);
+    return status;
+}
+
 tg_status tg_nerf_model_warm(tg_context *ctx, const char *path, tg_nerf *nerf, bool torso) {
     tg_st *st = NULL;
     tg_status status = tg_st_open(ctx, path, &st);
@@ -137,7 +164,13 @@ tg_status tg_nerf_model_warm(tg_context *ctx, const char *path, tg_nerf *nerf, b
             continue;
         char name[256];
         snprintf(name, sizeof(name), "%s%s", prefix_of(torso), p->name);
-        status = tg_st_load(ctx, st, name, p->value->ndim, p->value->dim, p->value->data);
+        const tg_st_tensor *t = tg_st_find(st, name);
+        const int64_t *dim = p->value->dim;
+        if (t && strcmp(p->name, first_layer) == 0 && t->ndim == 3 && t->dim[0] == dim[0] &&
+            t->dim[1] >= 1 && t->dim[1] < dim[1] && t->dim[2] == dim[2])
+            status = load_widened(ctx, st, name, t, p->value);
+        else
+            status = tg_st_load(ctx, st, name, p->value->ndim, dim, p->value->data);
     }
     tg_st_close(&st);
     return status;

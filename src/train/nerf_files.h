@@ -22,7 +22,8 @@ tg_status tg_nerf_state_load(tg_context *ctx, const char *path, tg_nerf *nerf, n
 /* Head ("render.head.") or torso ("render.torso.") as an identity has them, configuration in
  * "talkgen.config". */
 tg_status tg_nerf_model_save(tg_context *ctx, const char *path, const tg_nerf *nerf, bool torso);
-/* Start values from such a file: tensors of equal shape are taken, individual codes are not. */
+/* Start values from such a file; individual codes are not taken. A head that saw landmarks alone
+ * may start one that sees the gaze as well. */
 tg_status tg_nerf_model_warm(tg_context *ctx, const char *path, tg_nerf *nerf, bool torso);
 
 #endif

@@ -248,6 +248,18 @@ static void landmarks_must_lie_on_the_head(void **unused) {
     assert_ok(tg_dataset_check(ctx, in_root("away"), &r));
     assert_found(&r, "landmarks do not lie on the head", "frame 0", 150);
     tg_dataset_report_free(&r);
+    float gaze[300] = {0};
+    const char *eyes = in_root("away/gaze.npy");
+    assert_ok(tg_npy_write(ctx, eyes, 2, (int64_t[]){100, 3}, gaze));
+    assert_ok(tg_dataset_check(ctx, in_root("away"), &r));
+    assert_found(&r, "no usable gaze", "each of 150 frames", 1);
+    tg_dataset_report_free(&r);
+    gaze[7] = 90;
+    assert_ok(tg_npy_write(ctx, eyes, 2, (int64_t[]){150, 2}, gaze));
+    assert_ok(tg_dataset_check(ctx, in_root("away"), &r));
+    assert_found(&r, "no usable gaze", "value 7 is no angle", 1);
+    tg_dataset_report_free(&r);
+    assert_int_equal(remove(eyes), 0);
     lm.data[1000] = NAN;
     assert_ok(tg_npy_write(ctx, path, 3, lm.dim, lm.data));
     tg_npy_free(&lm);

@@ -216,7 +216,8 @@ static void windows_of_landmarks(void **state) {
     tg_motion_source *motion;
     tg_condition *c;
     assert_ok(tg_motion_source_file(ctx, in_folder("lm.npy"), &motion));
-    assert_ok(tg_condition_of_landmarks(ctx, &id, motion, &c));
+    const tg_pose_options replay = {.spec = "replay"};
+    assert_ok(tg_condition_of_landmarks(ctx, &id, motion, &replay, &c));
     for (int f = 0; f < T; f++) {
         const float *w;
         assert_ok(tg_condition_next(ctx, c, &w));
@@ -472,7 +473,8 @@ static void vanilla_person(void **state) {
     const float *windows, *torso_windows;
     assert_ok(tg_condition_of_features(ctx, in_folder("rows.npy"), dim, 0, 0, &audio));
     assert_ok(tg_motion_source_file(ctx, in_folder("lm.npy"), &motion));
-    assert_ok(tg_condition_of_landmarks(ctx, id, motion, &seen));
+    assert_ok(
+        tg_condition_of_landmarks(ctx, id, motion, &(tg_pose_options){.spec = "replay"}, &seen));
     tg_vanilla_options v = tg_vanilla_options_defaults(16, 16, id->focal / 2);
     uint8_t background[16 * 16 * 3];
     memset(background, 0x30, sizeof background);

@@ -300,6 +300,69 @@ static void models_make_an_identity(void **unused) {
     tg_context_destroy(&ctx);
 }
 
+/* A recording that says where the eyes look: the head sees it, may start from one that did not, and
+ * its identity replays it. */
+static void gaze_is_learnt(void **unused) {
+    (void)unused;
+    tg_context *ctx = tg_context_create(1);
+    float gaze[40][TG_GAZE_DIM];
+    for (int t = 0; t < 40; t++) {
+        gaze[t][0] = 3 * sinf(0.4f * (float)t);
+        gaze[t][1] = 0.1f * (float)t;
+    }
+    assert_int_equal(
+        tg_npy_write(ctx, in_root("person/gaze.npy"), 2, (int64_t[]){40, TG_GAZE_DIM}, gaze[0]),
+        TG_OK);
+    tg_dataset *set;
+    float window[TG_COND_WINDOW * TG_MAX_COND_DIM];
+    assert_int_equal(tg_dataset_open(ctx, in_root("person"), 0, 0, &set), TG_OK);
+    assert_int_equal(set->cond_dim, TG_MAX_COND_DIM);
+    tg_dataset_window(set, 39, window);
+    for (int w = 0; w < TG_COND_WINDOW; w++) /* the last frame stands for those behind it */
+        for (int k = 0; k < TG_GAZE_DIM; k++)
+            assert_true(window[w * TG_MAX_COND_DIM + TG_COND_DIM + k] ==
+                        gaze[w < 2 ? 37 + w : 39][k] / TG_GAZE_DEGREES);
+
+    /* a state that began without it is not gone on with */
+    tg_train_head_result r;
+    assert_int_equal(train_head(1, "one", 0, &r), TG_EINPUT);
+    char narrow[1100];
+    snprintf(narrow, sizeof narrow, "%s", in_root("one/head.safetensors"));
+    tg_train_head_options o = {.dataset = in_root("person"),
+                               .state = in_root("eyes"),
+                               .init = narrow,
+                               .steps = 1,
+                               .rays = 512,
+                               .hidden = 32,
+                               .seed = 1};
+    assert_int_equal(tg_train_head(ctx, &o, &r), TG_OK);
+
+    /* the first layer is the old one beside two columns, which began at nothing */
+    tg_st *old, *new;
+    static float a[32 * TG_COND_DIM * 3], b[32 * TG_MAX_COND_DIM * 3];
+    const char *name = "render.head.cond_prenet.encoder_conv.0.weight";
+    assert_int_equal(tg_st_open(ctx, narrow, &old), TG_OK);
+    assert_int_equal(tg_st_open(ctx, r.model, &new), TG_OK);
+    assert_int_equal(tg_st_load(ctx, old, name, 3, (int64_t[]){32, TG_COND_DIM, 3}, a), TG_OK);
+    assert_int_equal(tg_st_load(ctx, new, name, 3, (int64_t[]){32, TG_MAX_COND_DIM, 3}, b), TG_OK);
+    float most = 0, seen = 0;
+    for (int i = 0; i < 32; i++)
+        for (int k = 0; k < TG_MAX_COND_DIM * 3; k++) {
+            const float now = b[i * TG_MAX_COND_DIM * 3 + k];
+            if (k < TG_COND_DIM * 3)
+                most = fmaxf(most, fabsf(now - a[i * TG_COND_DIM * 3 + k]));
+            else
+                seen = fmaxf(seen, fabsf(now));
+        }
+    assert_true(most < 0.02f);             /* one step of Adam, and float16 */
+    assert_true(seen > 0 && seen < 0.02f); /* and there is a gradient */
+    tg_st_close(&old);
+    tg_st_close(&new);
+    tg_dataset_close(&set);
+    assert_int_equal(remove(in_root("person/gaze.npy")), 0);
+    tg_context_destroy(&ctx);
+}
+
 /* ---- gradients of the torso ----------------------------------------------------------------- */
 
 enum { FRAMES = 2, EACH = TORSO_BLOCK_TILES * NERF_TILE, SIDE = 64 };
@@ -396,6 +459,7 @@ int main(void) {
         cmocka_unit_test(head_learns_and_goes_on_after_a_stop),
         cmocka_unit_test(torso_learns_and_goes_on_after_a_stop),
         cmocka_unit_test(models_make_an_identity),
+        cmocka_unit_test(gaze_is_learnt),
     };
     return cmocka_run_group_tests(tests, make_recording, remove_root);
 }

@@ -1,0 +1,146 @@
+#include "systems/gaze_source.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { TERMS = 4 }; /* 1, and three numbers of the head's rotation */
+
+struct tg_gaze_source {
+    const tg_identity *id;
+    bool recorded;
+    int64_t next; /* frame */
+    /* Made: */
+    tg_pose_source *poses;
+    tg_pose_stats head;
+    double turn[TERMS][TG_GAZE_DIM]; /* what the head's rotation explains of the recorded gaze */
+    double rest[TG_GAZE_DIM];        /* deviation of what it does not */
+    float low[TG_GAZE_DIM], high[TG_GAZE_DIM];
+    tg_rng place, length;
+    double until; /* seconds: end of the fixation */
+    uint64_t fixation;
+};
+
+static void terms_of(const tg_pose_stats *head, const float c2w[16], double x[TERMS]) {
+    float numbers[TG_POSE_DIM];
+    tg_pose_numbers(head, c2w, numbers);
+    x[0] = 1;
+    for (int k = 1; k < TERMS; k++)
+        x[k] = (double)numbers[k - 1];
+}
+
+/* Gauss-Jordan on a symmetric, slightly lifted matrix: no pivot is small. */
+static void solve(double a[TERMS][TERMS], double b[TERMS][TG_GAZE_DIM]) {
+    for (int i = 0; i < TERMS; i++)
+        for (int r = 0; r < TERMS; r++) {
+            if (r == i)
+                continue;
+            double f = a[r][i] / a[i][i];
+            for (int k = 0; k < TERMS; k++)
+                a[r][k] -= f * a[i][k];
+            for (int k = 0; k < TG_GAZE_DIM; k++)
+                b[r][k] -= f * b[i][k];
+        }
+    for (int i = 0; i < TERMS; i++)
+        for (int k = 0; k < TG_GAZE_DIM; k++)
+            b[i][k] /= a[i][i];
+}
+
+static double explained(const tg_gaze_source *s, const double x[TERMS], int k) {
+    double sum = 0;
+    for (int i = 0; i < TERMS; i++)
+        sum += s->turn[i][k] * x[i];
+    return sum;
+}
+
+/* How the recorded eyes went with the recorded head. */
+static tg_status learn(tg_context *ctx, tg_gaze_source *s) {
+    const tg_identity *id = s->id;
+    double a[TERMS][TERMS] = {{0}}, x[TERMS];
+    if (!tg_pose_stats_of(id->pose, id->poses, &s->head))
+        return tg_fail(ctx, TG_ENOMEM, "out of memory for the gaze of %s", id->name);
+    for (int k = 0; k < TG_GAZE_DIM; k++) {
+        s->low[k] = INFINITY;
+        s->high[k] = -INFINITY;
+    }
+    for (int64_t t = 0; t < id->poses; t++) {
+        terms_of(&s->head, id->pose + 16 * t, x);
+        for (int i = 0; i < TERMS; i++) {
+            for (int j = 0; j < TERMS; j++)
+                a[i][j] += x[i] * x[j];
+            for (int k = 0; k < TG_GAZE_DIM; k++)
+                s->turn[i][k] += x[i] * (double)id->gaze[TG_GAZE_DIM * t + k];
+        }
+    }
+    for (int i = 0; i < TERMS; i++)
+        a[i][i] += 1e-3 * (double)id->poses;
+    solve(a, s->turn);
+    for (int64_t t = 0; t < id->poses; t++) {
+        terms_of(&s->head, id->pose + 16 * t, x);
+        for (int k = 0; k < TG_GAZE_DIM; k++) {
+            const float gaze = id->gaze[TG_GAZE_DIM * t + k];
+            const double off = (double)gaze - explained(s, x, k);
+            s->rest[k] += off * off / (double)id->poses;
+            s->low[k] = fminf(s->low[k], gaze);
+            s->high[k] = fmaxf(s->high[k], gaze);
+        }
+    }
+    for (int k = 0; k < TG_GAZE_DIM; k++)
+        s->rest[k] = sqrt(s->rest[k]);
+    return TG_OK;
+}
+
+tg_status tg_gaze_source_open(tg_context *ctx, const tg_identity *identity,
+                              const tg_pose_options *pose, tg_gaze_source **out) {
+    *out = NULL;
+    if (!identity->gaze)
+        return TG_OK;
+    tg_gaze_source *s = tg_calloc(sizeof *s);
+    if (!s)
+        return tg_fail(ctx, TG_ENOMEM, "out of memory for a gaze");
+    const char *clip = pose->behaviour.clip_id ? pose->behaviour.clip_id : "";
+    s->id = identity;
+    s->recorded = strcmp(pose->spec, "replay") == 0;
+    s->place = tg_rng_make(pose->behaviour.seed, clip, "gaze");
+    s->length = tg_rng_make(pose->behaviour.seed, clip, "gaze.length");
+    tg_status status = s->recorded ? TG_OK : learn(ctx, s);
+    if (status == TG_OK && !s->recorded)
+        status = tg_pose_source_open(ctx, identity, pose, &s->poses);
+    if (status != TG_OK)
+        tg_gaze_source_close(&s);
+    *out = s;
+    return status;
+}
+
+void tg_gaze_source_close(tg_gaze_source **source) {
+    if (!source || !*source)
+        return;
+    tg_pose_source_close(&(*source)->poses);
+    tg_free(*source);
+    *source = NULL;
+}
+
+tg_status tg_gaze_source_next(tg_context *ctx, tg_gaze_source *s, float out[TG_GAZE_DIM]) {
+    const int64_t frame = s->next++;
+    if (s->recorded) {
+        const float *gaze = s->id->gaze + TG_GAZE_DIM * tg_mirror_index(frame, s->id->poses);
+        for (int k = 0; k < TG_GAZE_DIM; k++)
+            out[k] = gaze[k] / TG_GAZE_DEGREES;
+        return TG_OK;
+    }
+    float c2w[16];
+    tg_status status = tg_pose_source_at(ctx, s->poses, frame, c2w);
+    if (status != TG_OK)
+        return status;
+    for (; (double)frame / 25 >= s->until; s->fixation++)
+        s->until += 0.5 + 1.5 * (double)tg_rng_uniform(&s->length, s->fixation);
+    double x[TERMS];
+    terms_of(&s->head, c2w, x);
+    for (int k = 0; k < TG_GAZE_DIM; k++) {
+        const double off = fmax(
+            fmin((double)tg_rng_normal(&s->place, TG_GAZE_DIM * s->fixation + (uint64_t)k), 2), -2);
+        const float gaze = (float)(explained(s, x, k) + s->rest[k] * off);
+        /* Nobody knows how eyes look that the recording has not seen. */
+        out[k] = fminf(fmaxf(gaze, s->low[k]), s->high[k]) / TG_GAZE_DEGREES;
+    }
+    return TG_OK;
+}
