@@ -216,6 +216,13 @@ typedef struct {
     float pose_gain, blink_gain; /* factors; 0 = 1, < 0 = none */
 } tg_behaviour_options;
 
+/* Where eyes look, for people who have scene.gaze: as recorded with recorded poses and made with
+ * others; as recorded; made, which is against the head's turns and from rest to rest; straight on,
+ * where the recorded ones looked on average. */
+typedef enum { TG_GAZE_BY_POSE, TG_GAZE_REPLAY, TG_GAZE_AUTO, TG_GAZE_STILL } tg_gaze_mode;
+/* "pose", "replay", "auto" or "still", as --gaze has them; TG_EUSAGE for others. */
+tg_status tg_gaze_named(tg_context *ctx, const char *name, tg_gaze_mode *out);
+
 typedef struct {
     /* "replay" (recorded poses, forward and backward), "auto" (made from the speech by the voice
      * file's behaviour model, in this person's manner and range), "still", "orbit" or a file whose
@@ -223,6 +230,7 @@ typedef struct {
     const char *spec;
     int smooth; /* frames that recorded poses are averaged over, odd; 0 = as the identity says */
     tg_behaviour_options behaviour; /* for "auto" */
+    tg_gaze_mode gaze;
 } tg_pose_options;
 typedef struct tg_pose_source tg_pose_source;
 tg_status tg_pose_source_open(tg_context *ctx, const tg_identity *identity,
@@ -248,6 +256,7 @@ typedef struct {
     /* "dataset", a picture, "#rrggbb", or "transparent": a PNG sequence with straight alpha */
     const char *background;
     int pose_smooth;     /* as tg_pose_options */
+    tg_gaze_mode gaze;   /* likewise */
     float eye_area;      /* eye control: percent of the picture; < 0 = as recorded, else 0.25 */
     int eye_smooth;      /* frames that recorded areas are averaged over, odd; 0 = 1 */
     tg_march_rule march; /* grid renderer */

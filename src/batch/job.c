@@ -43,6 +43,9 @@ static tg_status describe(tg_context *ctx, tg_job *job, const char *out) {
         snprintf(job->params_text + n, sizeof job->params_text - n,
                  " pose_gain=%.9g blink_gain=%.9g", (double)p->pose_gain, (double)m->blink_gain);
     n = strlen(job->params_text);
+    if (p->gaze != TG_GAZE_BY_POSE)
+        snprintf(job->params_text + n, sizeof job->params_text - n, " gaze=%d", (int)p->gaze);
+    n = strlen(job->params_text);
     if (p->device == TG_DEVICE_CUDA)
         snprintf(job->params_text + n, sizeof job->params_text - n, " device=cuda");
     return tg_md5_bytes(ctx, job->params_text, strlen(job->params_text), job->params);

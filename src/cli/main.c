@@ -15,7 +15,7 @@
     "precision "                                                                                   \
     "start duration"
 #define LOOK                                                                                       \
-    "size fps pose pose-gain pose-smooth background crf pose-out eye-area eye-smooth march "       \
+    "size fps pose pose-gain pose-smooth background crf pose-out gaze eye-area eye-smooth march "  \
     "device "                                                                                      \
     "torso-features"
 
@@ -33,7 +33,7 @@ static const cli_command commands[] = {
      "manifest identity encoder out-dir tmp-dir shard jobs retries max-failures job-timeout grace "
      "rerun limit skip-bad-lines dry-run report events size fps pose pose-gain pose-smooth "
      "background "
-     "crf eye-area precision eye-smooth march device seed temperature blink eyes blink-gain "
+     "crf gaze eye-area precision eye-smooth march device seed temperature blink eyes blink-gain "
      "clamp-std "
      "smooth "
      "lle " SHARED,

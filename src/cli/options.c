@@ -51,6 +51,9 @@ static const option table[] = {
     {"eyes", 0, TEXT, AT(eyes), 0, 0, "replay|auto|still|model", "older name of --blink"},
     {"blink-gain", 0, REAL, AT(blink_gain), 0, 5, "X",
      "factor on how often the eyes close with --blink auto"},
+    {"gaze", 0, TEXT, AT(gaze), 0, 0, "pose|replay|auto|still",
+     "where the eyes look, for people whose recording tells: recorded with --pose replay and made "
+     "with others, recorded, made, straight on"},
     {"eye-area", 0, REAL, AT(eye_area), 0, 0.5, "X",
      "eye control of RAD-NeRF: area of both eyes in percent of the picture, instead of the "
      "recorded one"},
@@ -176,6 +179,7 @@ void cli_defaults(cli_args *args) {
     memset(args, 0, sizeof *args);
     args->pose = "replay";
     args->eyes = "replay";
+    args->gaze = "pose";
     args->background = "dataset";
     args->march = "fast";
     args->device = "cpu";

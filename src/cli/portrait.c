@@ -70,6 +70,9 @@ tg_status cli_portrait_options(tg_context *ctx, const cli_args *args, tg_portrai
                        "--march '%s' is not known\n  expected: fast, reference or exhaustive\n"
                        "  try: --march fast",
                        args->march);
+    tg_status s = tg_gaze_named(ctx, args->gaze, &out->gaze);
+    if (s != TG_OK)
+        return s;
     if (args->tmp_dir && args->output && !tg_is_movie(args->output) &&
         !tg_has_extension(args->output, "y4m") && !tg_has_extension(args->output, "framemd5"))
         return tg_fail(ctx, TG_EUSAGE,

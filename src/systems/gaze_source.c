@@ -7,18 +7,35 @@ enum { TERMS = 4 }; /* 1, and three numbers of the head's rotation */
 
 struct tg_gaze_source {
     const tg_identity *id;
-    bool recorded;
-    int64_t next; /* frame */
+    tg_gaze_mode mode; /* never TG_GAZE_BY_POSE */
+    int64_t next;      /* frame */
     /* Made: */
     tg_pose_source *poses;
     tg_pose_stats head;
     double turn[TERMS][TG_GAZE_DIM]; /* what the head's rotation explains of the recorded gaze */
     double rest[TG_GAZE_DIM];        /* deviation of what it does not */
+    double mean[TG_GAZE_DIM];
     float low[TG_GAZE_DIM], high[TG_GAZE_DIM];
     tg_rng place, length;
     double until; /* seconds: end of the fixation */
     uint64_t fixation;
 };
+
+tg_status tg_gaze_named(tg_context *ctx, const char *name, tg_gaze_mode *out) {
+    static const char *const names[] = {[TG_GAZE_BY_POSE] = "pose",
+                                        [TG_GAZE_REPLAY] = "replay",
+                                        [TG_GAZE_AUTO] = "auto",
+                                        [TG_GAZE_STILL] = "still"};
+    for (int i = 0; i < (int)(sizeof names / sizeof names[0]); i++)
+        if (strcmp(name, names[i]) == 0) {
+            *out = (tg_gaze_mode)i;
+            return TG_OK;
+        }
+    return tg_fail(ctx, TG_EUSAGE,
+                   "--gaze '%s' is not known\n  expected: pose, replay, auto or still\n"
+                   "  try: --gaze auto",
+                   name);
+}
 
 static void terms_of(const tg_pose_stats *head, const float c2w[16], double x[TERMS]) {
     float numbers[TG_POSE_DIM];
@@ -80,6 +97,7 @@ static tg_status learn(tg_context *ctx, tg_gaze_source *s) {
             const float gaze = id->gaze[TG_GAZE_DIM * t + k];
             const double off = (double)gaze - explained(s, x, k);
             s->rest[k] += off * off / (double)id->poses;
+            s->mean[k] += (double)gaze / (double)id->poses;
             s->low[k] = fminf(s->low[k], gaze);
             s->high[k] = fmaxf(s->high[k], gaze);
         }
@@ -99,11 +117,13 @@ tg_status tg_gaze_source_open(tg_context *ctx, const tg_identity *identity,
         return tg_fail(ctx, TG_ENOMEM, "out of memory for a gaze");
     const char *clip = pose->behaviour.clip_id ? pose->behaviour.clip_id : "";
     s->id = identity;
-    s->recorded = strcmp(pose->spec, "replay") == 0;
+    s->mode = pose->gaze;
+    if (s->mode == TG_GAZE_BY_POSE)
+        s->mode = strcmp(pose->spec, "replay") == 0 ? TG_GAZE_REPLAY : TG_GAZE_AUTO;
     s->place = tg_rng_make(pose->behaviour.seed, clip, "gaze");
     s->length = tg_rng_make(pose->behaviour.seed, clip, "gaze.length");
-    tg_status status = s->recorded ? TG_OK : learn(ctx, s);
-    if (status == TG_OK && !s->recorded)
+    tg_status status = s->mode == TG_GAZE_REPLAY ? TG_OK : learn(ctx, s);
+    if (status == TG_OK && s->mode == TG_GAZE_AUTO)
         status = tg_pose_source_open(ctx, identity, pose, &s->poses);
     if (status != TG_OK)
         tg_gaze_source_close(&s);
@@ -121,7 +141,12 @@ void tg_gaze_source_close(tg_gaze_source **source) {
 
 tg_status tg_gaze_source_next(tg_context *ctx, tg_gaze_source *s, float out[TG_GAZE_DIM]) {
     const int64_t frame = s->next++;
-    if (s->recorded) {
+    if (s->mode == TG_GAZE_STILL) {
+        for (int k = 0; k < TG_GAZE_DIM; k++)
+            out[k] = (float)(s->mean[k] / TG_GAZE_DEGREES);
+        return TG_OK;
+    }
+    if (s->mode == TG_GAZE_REPLAY) {
         const float *gaze = s->id->gaze + TG_GAZE_DIM * tg_mirror_index(frame, s->id->poses);
         for (int k = 0; k < TG_GAZE_DIM; k++)
             out[k] = gaze[k] / TG_GAZE_DEGREES;

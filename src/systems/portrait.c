@@ -160,7 +160,8 @@ tg_pose_options tg_portrait_pose(const tg_portrait_options *o, const char *audio
                               .seed = o->seed,
                               .clip_id = o->clip_id,
                               .pose_gain = o->pose_gain,
-                              .blink_gain = o->blink_gain}};
+                              .blink_gain = o->blink_gain},
+                             o->gaze};
 }
 
 static tg_status portrait_open(tg_context *ctx, const tg_identity *id, int64_t count,

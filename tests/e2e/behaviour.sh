@@ -71,6 +71,7 @@ expect 4 "train behaviour" "$talkgen" train behaviour --init "$person" --voice "
 expect 2 "--audio" "$talkgen" render --motion m.npy -i "$person" --pose auto -o x.mp4
 expect 2 "--blink" "$talkgen" -a talk.wav -i "$person" --blink sometimes -o x.mp4
 expect 2 "--pose" "$talkgen" -a talk.wav -i "$person" --pose sometimes -o x.mp4
+expect 2 "--gaze" "$talkgen" -a talk.wav -i "$person" --gaze sometimes -o x.mp4
 expect 2 "corpus" "$talkgen" train behaviour --work w
 expect 3 "corpus.json" "$talkgen" train behaviour --work w --corpus nowhere
 absent x.mp4 x.safetensors

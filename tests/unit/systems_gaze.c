@@ -44,6 +44,29 @@ static void recorded_poses_have_the_recorded_gaze(void **state) {
             assert_true(out[k] == s.gaze[2 * at + k] / TG_GAZE_DEGREES);
     }
     tg_gaze_source_close(&source);
+    /* whatever the poses are, when asked for; or straight on */
+    const tg_pose_options asked = {.spec = "still", .gaze = TG_GAZE_REPLAY};
+    float out[TG_GAZE_DIM];
+    assert_ok(tg_gaze_source_open(ctx, &s.id, &asked, &source));
+    for (int t = 0; t <= 7; t++)
+        assert_ok(tg_gaze_source_next(ctx, source, out));
+    assert_true(out[0] == s.gaze[2 * 7] / TG_GAZE_DEGREES);
+    tg_gaze_source_close(&source);
+    const tg_pose_options still = {.spec = "replay", .gaze = TG_GAZE_STILL};
+    double mean = 0;
+    for (int t = 0; t < POSES; t++)
+        mean += (double)s.gaze[2 * t] / POSES / TG_GAZE_DEGREES;
+    assert_ok(tg_gaze_source_open(ctx, &s.id, &still, &source));
+    for (int t = 0; t < 3; t++) {
+        assert_ok(tg_gaze_source_next(ctx, source, out));
+        assert_true(fabs((double)out[0] - mean) < 1e-5);
+    }
+    tg_gaze_source_close(&source);
+    tg_gaze_mode mode;
+    assert_ok(tg_gaze_named(ctx, "still", &mode));
+    assert_int_equal(mode, TG_GAZE_STILL);
+    assert_int_equal(tg_gaze_named(ctx, "up", &mode), TG_EUSAGE);
+    assert_message("--gaze 'up'");
     s.id.gaze = NULL;
     assert_ok(tg_gaze_source_open(ctx, &s.id, &(tg_pose_options){.spec = "replay"}, &source));
     assert_null(source);
