@@ -137,8 +137,8 @@ tg_status tg_identity_add_vanilla(tg_context *ctx, const tg_vanilla *head, const
  * be NULL. Stored in float16. */
 tg_status tg_voice_write(tg_context *ctx, const char *path, tg_hubert *hubert, tg_vae *vae,
                          const tg_syncnet *sync);
-/* Does the file (NULL = false) hold a sync expert? For tg_syncnet_open. */
-bool tg_voice_has_sync(tg_context *ctx, const char *path);
+/* Whether the file holds a sync expert, for tg_syncnet_open; fails when it cannot be read. */
+tg_status tg_voice_has_sync(tg_context *ctx, const char *path, bool *has);
 /* Also of a file with an encoder alone (talkgen convert hubert). Either may be NULL when not
  * wanted. TG_EMODEL when the file lacks what is wanted. Float32 parameters are used where the file
  * is mapped, so a model that shall train needs tg_params_own first. */

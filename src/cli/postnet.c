@@ -8,6 +8,10 @@
 
 tg_status cli_postnet_options(tg_context *ctx, const cli_args *args, cli_postnet *keep,
                               tg_train_postnet_options *out) {
+    bool judged;
+    tg_status s = tg_voice_has_sync(ctx, args->voice, &judged);
+    if (s != TG_OK)
+        return s;
     *out = (tg_train_postnet_options){.corpus = args->corpus, .seed = args->seed};
     if (!args->corpus) {
         if (!cli_makes_takes())
@@ -25,7 +29,7 @@ tg_status cli_postnet_options(tg_context *ctx, const cli_args *args, cli_postnet
         out->cache = keep->cache;
     }
     out->sync = args->sync ? args->sync : args->init ? keep->sync : NULL;
-    if (!out->sync && !tg_voice_has_sync(ctx, args->voice))
+    if (!out->sync && !judged)
         return tg_fail(ctx, TG_EUSAGE,
                        "%s holds no sync expert, which judges what a postnet does\n"
                        "  expected: a voice file of talkgen train motion, or its sync.safetensors\n"

@@ -13,7 +13,8 @@ typedef struct {
 
 /* Voices: --corpus, else takes of the studio, whose faces nobody looks at. Their judge: --sync,
  * else that of --init (a work folder of train motion), else the voice file's own. TG_EUSAGE with
- * what is missing; data, voice, state and times stay the caller's to fill in. */
+ * what is missing, another status when the voice file cannot be read; data, voice, state and times
+ * stay the caller's to fill in. */
 tg_status cli_postnet_options(tg_context *ctx, const cli_args *args, cli_postnet *keep,
                               tg_train_postnet_options *out);
 

@@ -308,7 +308,10 @@ tg_status tg_eval_spoken(tg_context *ctx, const tg_identity *identity, const cha
         out->has_lipsync = s == TG_OK;
     }
     const char *sync = options->sync;
-    if (!sync && tg_voice_has_sync(ctx, identity->voice_path))
+    bool within = false;
+    if (s == TG_OK && !sync && identity->voice_path[0])
+        s = tg_voice_has_sync(ctx, identity->voice_path, &within);
+    if (within)
         sync = identity->voice_path;
     if (s == TG_OK && sync)
         s = judge_sync(ctx, sync, identity, data, audio, &usual, out);

@@ -40,11 +40,12 @@ tg_status tg_voice_write(tg_context *ctx, const char *path, tg_hubert *hubert, t
     return s;
 }
 
-bool tg_voice_has_sync(tg_context *ctx, const char *path) {
+tg_status tg_voice_has_sync(tg_context *ctx, const char *path, bool *has) {
     tg_st *st = NULL;
-    bool has = path && tg_st_open(ctx, path, &st) == TG_OK && tg_syncnet_within(st);
+    tg_status s = tg_st_open(ctx, path, &st);
+    *has = s == TG_OK && tg_syncnet_within(st);
     tg_st_close(&st);
-    return has;
+    return s;
 }
 
 static tg_status open_vae(tg_context *ctx, const tg_st *st, tg_vae **vae) {

@@ -32,6 +32,7 @@ expect 2 "one of the two" train motion --hours 1 --corpus corpus --actor actor
 expect 2 "--hours 0" train motion --hours 0 --actor actor
 mkdir corpus
 expect 3 "corpus: no clips" train speech --corpus corpus
+expect 4 none.safetensors train postnet --data person --voice none.safetensors
 expect 2 "holds no sync expert" train postnet --data person --voice "$models/voice.safetensors"
 rm -r corpus trained
 
