@@ -73,7 +73,8 @@ int main(int argc, char **argv) {
     for (int f = 0; f < FRAMES; f++)
         w.frames[f] = (nerf_step_frame){w.windows, f};
     draw(&w);
-    const nerf_loss_weights weights = {1e-3f, 0.1f, 1e-3f, 1.0f / (float)w.n};
+    const nerf_loss_weights weights = {
+        .entropy = 1e-3f, .opacity = 0.1f, .distortion = 1e-3f, .scale = 1.0f / (float)w.n};
     double step[RUNS], gradients[RUNS], forward[RUNS];
     double samples = 0;
     for (int i = -1; i < RUNS; i++) {

@@ -26,7 +26,11 @@ enum {
 static const float lr_default = 2e-3f;
 static const double lr_end = 0.03; /* share of the learning rate at the end */
 static const float entropy_weight = 1e-4f, opacity_weight = 1e-2f, ambient_weight = 2e-3f,
-                   distortion_weight = 1e-2f;
+                   distortion_weight = 1e-2f, excess_weight = 1e-5f;
+/* Optical depth of one step that is opaque: a thousandth of the light passes. The weight of what
+ * exceeds it may be tiny, since nothing else pulls at what hides all behind it, and must be: with
+ * 1e-3 surfaces became soft (0.3 dB after five minutes). */
+static const float enough_depth = 7;
 static const float window_noise = 0.03f;   /* normalised landmarks are never exact */
 static const float own_code_share = 0.25f; /* frames that use their own individual code */
 /* A check this much below the best (dB) is noise of its few frames; this much means that training
@@ -120,8 +124,12 @@ static tg_status train_step(tg_context *ctx, head_training *t) {
         tg_nerf_sampler_draw(&t->sampler, frame, &t->ray_rng, index * (uint64_t)per_frame,
                              per_frame, ambient_weight * (float)done, t->rays + f * per_frame);
     }
-    nerf_loss_weights weights = {entropy_weight, opacity_weight, distortion_weight,
-                                 1.0f / (float)t->n_rays};
+    nerf_loss_weights weights = {.entropy = entropy_weight,
+                                 .opacity = opacity_weight,
+                                 .distortion = distortion_weight,
+                                 .excess = excess_weight,
+                                 .enough = enough_depth / tg_nerf_march(t->nerf).dt_max,
+                                 .scale = 1.0f / (float)t->n_rays};
     nerf_step_result result;
     status = tg_nerf_step_gradients(ctx, t->stepper, frames, t->frames_per_step, t->rays, per_frame,
                                     &weights, &result);

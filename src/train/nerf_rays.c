@@ -223,9 +223,22 @@ static double distortion(nerf_ray_scratch *w, int samples) {
     return total;
 }
 
-static void backward(const nerf_field *field, nerf_ray_scratch *w, const nerf_ray *rays,
-                     const ray_gradient *ray_gradients, int samples, int tiles, float spread_weight,
-                     const nerf_block_gradient *out) {
+/* Slope of the excess' penalty in a sample's log density; adds the penalty to *total. */
+static float excess(const nerf_loss_weights *weights, float density, double *total) {
+    if (weights->excess <= 0 || density <= weights->enough)
+        return 0;
+    float over = logf(fminf(density, FLT_MAX) / weights->enough);
+    *total += 0.5 * over * over;
+    return over;
+}
+
+/* Returns the sum of the excess' penalties. */
+static double backward(const nerf_field *field, nerf_ray_scratch *w, const nerf_ray *rays,
+                       const ray_gradient *ray_gradients, int samples, int tiles,
+                       const nerf_loss_weights *weights, const nerf_block_gradient *out) {
+    const float spread_weight = weights->distortion * weights->scale,
+                excess_weight = weights->excess * weights->scale;
+    double penalty = 0;
     float *d_density = w->d_tile, *d_rgb = d_density + NERF_TILE,
           *d_ambient = d_rgb + 8 * NERF_TILE;
     *out->tiles = 0;
@@ -248,7 +261,8 @@ static void backward(const nerf_field *field, nerf_ray_scratch *w, const nerf_ra
             }
             /* d exp(x) = exp(clamp(x, -15, 15)) */
             float slope = fminf(fmaxf(p->density, 3.0590232e-7f), 3269017.4f);
-            d_density[p->lane] = (d_sigma * p->dt + spread_weight * p->d_spread) * slope;
+            d_density[p->lane] = (d_sigma * p->dt + spread_weight * p->d_spread) * slope +
+                                 excess_weight * excess(weights, p->density, &penalty);
             if (rays[p->ray].ambient > 0)
                 for (int d = 0; d < 2; d++) {
                     float a = at[field->amb + d * NERF_TILE + p->lane];
@@ -273,6 +287,7 @@ static void backward(const nerf_field *field, nerf_ray_scratch *w, const nerf_ra
                                         .scratch = w->delta};
         tg_nerf_field_backward(field, at, &gradient);
     }
+    return penalty;
 }
 
 nerf_block_result tg_nerf_rays_run(const nerf_field *field, nerf_ray_scratch *w,
@@ -298,8 +313,8 @@ nerf_block_result tg_nerf_rays_run(const nerf_field *field, nerf_ray_scratch *w,
     }
     if (gradient) {
         result.loss += weights->distortion * distortion(w, samples);
-        backward(field, w, rays, gradients, samples, tiles, weights->distortion * weights->scale,
-                 gradient);
+        result.loss += weights->excess *
+                       backward(field, w, rays, gradients, samples, tiles, weights, gradient);
     }
     result.samples = samples;
     return result;

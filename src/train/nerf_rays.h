@@ -30,7 +30,11 @@ typedef struct {
     float entropy, opacity; /* loss weights */
     float distortion;       /* of the spread of a ray's weights along it (Barron et al. 2022), with
                                distances in steps of max_steps */
-    float scale;            /* 1 / rays of the step */
+    float excess, enough; /* weight of (log density - log enough)^2 / 2 of every visible sample that
+                             is denser than `enough`, the density that one step cannot be seen
+                             through. What is denser looks the same but is past mending: nothing
+                             behind it is seen, so its colour error has no slope in its density */
+    float scale;          /* 1 / rays of the step */
 } nerf_loss_weights;
 
 typedef struct {

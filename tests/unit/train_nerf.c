@@ -216,7 +216,12 @@ static bench make_bench(int threads, tg_cpu_level level) {
         ray->opacity = (float)(r % 3) - 1;
         ray->ambient = r % 2 ? 0.1f : 0;
     }
-    b.weights = (nerf_loss_weights){0.05f, 0.3f, 0.2f, 1.0f / RAYS};
+    b.weights = (nerf_loss_weights){.entropy = 0.05f,
+                                    .opacity = 0.3f,
+                                    .distortion = 0.2f,
+                                    .excess = 0.1f,
+                                    .enough = 0.9f,
+                                    .scale = 1.0f / RAYS};
     return b;
 }
 
