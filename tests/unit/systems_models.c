@@ -1,4 +1,4 @@
-/* The shipped person and voice: what models/README.md and the README promise of them. */
+/* The shipped people and voice: what models/README.md and the README promise of them. */
 #include "io_test.h"
 
 #include "talkgen/systems.h"
@@ -27,20 +27,48 @@ static int close_models(void **state) {
     return stop(state);
 }
 
+/* Whoever they are, there is all that a video needs, of three minutes. */
+static void assert_whole(const tg_identity *person) {
+    assert_true(person->width >= 512 && person->height >= 512);
+    assert_true(person->nerf->config.torso);
+    assert_non_null(person->hubert);
+    assert_non_null(person->vae);
+    assert_non_null(person->eyes);
+    assert_true(person->poses >= 4500);
+    assert_true(person->smooth == 0);
+}
+
 static void what_is_in_them(void **state) {
     (void)state;
     if (!id) {
         skip();
     }
-    assert_true(id->width >= 512 && id->height >= 512);
-    assert_true(id->nerf->config.torso);
+    assert_whole(id);
     assert_non_null(id->postnet);
-    assert_non_null(id->eyes);
-    assert_true(id->poses >= 4500); /* three minutes */
-    assert_true(id->smooth == 0);
     const double flop = tg_hubert_flop_per_second(tg_hubert_config_of(id->hubert));
     printf("speech encoder: %.2f GFLOP per second of audio\n", flop / 1e9);
     assert_true(flop <= 0.7e9);
+}
+
+/* The second person is somebody else: another face, behind the same voice. */
+static void a_second_person(void **state) {
+    (void)state;
+    if (!id) {
+        skip();
+    }
+    tg_identity *dev;
+    assert_ok(tg_identity_open(ctx, TG_MODELS_DIR "/dev.ckpt", NULL, true, &dev));
+    assert_whole(dev);
+    assert_string_equal(dev->voice_path, id->voice_path);
+    double square = 0;
+    for (int k = 0; k < TG_MOTION_DIM; k++) {
+        const double d = dev->lm_mean[k] - id->lm_mean[k];
+        square += d * d;
+    }
+    const double mm = 100 * sqrt(square / TG_MOTION_POINTS);
+    printf("the two faces differ by %.1f mm\n", mm);
+    assert_true(mm > 2);
+    tg_identity_close(&dev);
 }
 
 static float *motion_of(uint64_t seed, int64_t *frames) {
@@ -117,6 +145,7 @@ static void the_mouth_moves(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_in_them, open_models, close_models),
+        cmocka_unit_test_setup_teardown(a_second_person, open_models, close_models),
         cmocka_unit_test_setup_teardown(seeds, open_models, close_models),
         cmocka_unit_test_setup_teardown(the_mouth_moves, open_models, close_models),
     };
