@@ -45,10 +45,8 @@ tg_status cli_train_behaviour(tg_context *ctx, const cli_args *args) {
                   : cli_need(ctx, args->output, "output", "the new voice file");
     if (s == TG_OK && args->output)
         s = cli_need(ctx, args->voice, "voice", "the voice file");
-    if (s == TG_OK && args->output && !args->overwrite && tg_file_exists(args->output))
-        s = tg_fail(ctx, TG_EUSAGE,
-                    "%s exists already\n  expected: a new file\n  try: -y to replace it",
-                    args->output);
+    if (s == TG_OK)
+        s = cli_new_file(ctx, args->output, args->overwrite);
     if (s == TG_OK && !train)
         return into_voice(ctx, args, args->init);
     if (s == TG_OK)

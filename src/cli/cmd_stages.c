@@ -9,11 +9,7 @@
 /* A stage's result must not replace a file that is already there unless -y says so. */
 static tg_status check_output(tg_context *ctx, const cli_args *args) {
     tg_status s = cli_need(ctx, args->output, "output", "the output");
-    if (s == TG_OK && !args->overwrite && tg_file_exists(args->output))
-        s = tg_fail(ctx, TG_EUSAGE,
-                    "%s exists already\n  expected: a new file\n  try: -y to replace it",
-                    args->output);
-    return s;
+    return s == TG_OK ? cli_new_file(ctx, args->output, args->overwrite) : s;
 }
 
 /* Video frame i takes row 2 i, as GeneFace's networks do. */

@@ -9,14 +9,6 @@
 #include "talkgen/io.h"
 #include "talkgen/studio.h"
 
-static tg_status check_file(tg_context *ctx, const cli_args *args) {
-    if (args->overwrite || !tg_file_exists(args->output))
-        return TG_OK;
-    return tg_fail(ctx, TG_EUSAGE,
-                   "%s exists already\n  expected: a new file\n  try: -y to replace it",
-                   args->output);
-}
-
 static tg_studio_options options_from(const cli_args *args) {
     tg_studio_options o = tg_studio_defaults();
     o.actor_dir = args->actor;
@@ -63,7 +55,7 @@ tg_status cmd_studio(tg_context *ctx, const cli_args *args) {
         return tg_studio_clip(ctx, &o, args->output, args->overwrite);
     if (strcmp(what, "still") == 0) {
         tg_studio_pose pose = {.viseme = args->viseme};
-        s = check_file(ctx, args);
+        s = cli_new_file(ctx, args->output, args->overwrite);
         return s == TG_OK ? tg_studio_portrait(ctx, &o, &pose, args->output) : s;
     }
     tg_studio_corpus_options c = {.actor_dir = args->actor,

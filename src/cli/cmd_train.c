@@ -149,10 +149,8 @@ static tg_status assemble(tg_context *ctx, const cli_args *args) {
         s = cli_need(ctx, args->voice, "voice", "the voice file");
     if (s == TG_OK)
         s = cli_need(ctx, args->output, "output", "the identity");
-    if (s == TG_OK && !args->overwrite && tg_file_exists(args->output))
-        s = tg_fail(ctx, TG_EUSAGE,
-                    "%s exists already\n  expected: a new file\n  try: -y to replace it",
-                    args->output);
+    if (s == TG_OK)
+        s = cli_new_file(ctx, args->output, args->overwrite);
     if (s == TG_OK)
         s = tg_assemble_identity(ctx, &o, args->output);
     if (s == TG_OK && !args->data)

@@ -438,6 +438,13 @@ tg_status cli_need(tg_context *ctx, const char *value, const char *option_name, 
                    option_name, "FILE");
 }
 
+tg_status cli_new_file(tg_context *ctx, const char *path, bool overwrite) {
+    if (!path || overwrite || !tg_file_exists(path))
+        return TG_OK;
+    return tg_fail(ctx, TG_EUSAGE,
+                   "%s exists already\n  expected: a new file\n  try: -y to replace it", path);
+}
+
 /* What happens when the option is not given, "" where nothing is to be told. */
 static void default_text(const option *o, char *out, size_t size) {
     cli_args live;

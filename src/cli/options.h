@@ -105,5 +105,7 @@ const char *cli_nearest(const char *word, const char *const *names, int n);
 tg_status cli_print_json(tg_context *ctx, tg_json *root);
 /* TG_EUSAGE "NAME needs --audio FILE" unless value is set. */
 tg_status cli_need(tg_context *ctx, const char *value, const char *option, const char *what);
+/* TG_EUSAGE when there is a file of that name and it may not be replaced; NULL is no name. */
+tg_status cli_new_file(tg_context *ctx, const char *path, bool overwrite);
 
 #endif

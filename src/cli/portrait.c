@@ -94,11 +94,7 @@ tg_status cli_portrait_options(tg_context *ctx, const cli_args *args, tg_portrai
         return tg_fail(ctx, TG_EUSAGE,
                        "--fps %g is not available\n  expected: 25\n  try: leave --fps out",
                        args->fps);
-    if (args->pose_out && !args->overwrite && tg_file_exists(args->pose_out))
-        return tg_fail(ctx, TG_EUSAGE,
-                       "%s exists already\n  expected: a new file\n  try: -y to replace it",
-                       args->pose_out);
-    return TG_OK;
+    return cli_new_file(ctx, args->pose_out, args->overwrite);
 }
 
 void cli_print_report(const cli_args *args, const tg_synth_report *report) {

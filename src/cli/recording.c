@@ -1,5 +1,7 @@
 #include "cli/recording.h"
 
+#include "cli/options.h"
+
 #include "talkgen/dataset.h"
 #include "talkgen/io.h"
 
@@ -38,13 +40,12 @@ static void print_findings(const tg_findings *f, bool notes) {
 
 tg_status cli_check_recording(tg_context *ctx, const char *directory, const char *landmarks,
                               bool overwrite) {
-    if (landmarks && !overwrite && tg_file_exists(landmarks))
-        return tg_fail(ctx, TG_EUSAGE,
-                       "%s exists already\n  expected: a new file\n  try: -y to replace it",
-                       landmarks);
+    tg_status s = cli_new_file(ctx, landmarks, overwrite);
+    if (s != TG_OK)
+        return s;
     tg_dataset_report *r = tg_calloc(sizeof *r);
-    tg_status s = r ? tg_dataset_check(ctx, directory, r)
-                    : tg_fail(ctx, TG_ENOMEM, "out of memory to look %s through", directory);
+    s = r ? tg_dataset_check(ctx, directory, r)
+          : tg_fail(ctx, TG_ENOMEM, "out of memory to look %s through", directory);
     if (s == TG_OK) {
         print_summary(directory, r);
         print_findings(&r->findings, true);

@@ -48,11 +48,7 @@ static tg_status fill_in(person_plan *p) {
     tg_status s = cli_need(p->ctx, args->voice, "voice", "the voice file");
     if (s == TG_OK)
         s = cli_need(p->ctx, args->output, "output", "the identity");
-    if (s == TG_OK && !args->overwrite && tg_file_exists(args->output))
-        s = tg_fail(p->ctx, TG_EUSAGE,
-                    "%s exists already\n  expected: a new file\n  try: -y to replace it",
-                    args->output);
-    return s;
+    return s == TG_OK ? cli_new_file(p->ctx, args->output, args->overwrite) : s;
 }
 
 /* A postnet needs voices and a judge of them; without, the shared motion is used as it is, and its
