@@ -216,13 +216,6 @@ typedef struct {
     float pose_gain, blink_gain; /* factors; 0 = 1, < 0 = none */
 } tg_behaviour_options;
 
-/* Where eyes look, for people who have scene.gaze: as recorded with recorded poses and made with
- * others; as recorded; made, which is against the head's turns and from rest to rest; straight on,
- * where the recorded ones looked on average. */
-typedef enum { TG_GAZE_BY_POSE, TG_GAZE_REPLAY, TG_GAZE_AUTO, TG_GAZE_STILL } tg_gaze_mode;
-/* "pose", "replay", "auto" or "still", as --gaze has them; TG_EUSAGE for others. */
-tg_status tg_gaze_named(tg_context *ctx, const char *name, tg_gaze_mode *out);
-
 typedef struct {
     /* "replay" (recorded poses, forward and backward), "auto" (made from the speech by the voice
      * file's behaviour model, in this person's manner and range), "still", "orbit" or a file whose
@@ -230,7 +223,13 @@ typedef struct {
     const char *spec;
     int smooth; /* frames that recorded poses are averaged over, odd; 0 = as the identity says */
     tg_behaviour_options behaviour; /* for "auto" */
-    tg_gaze_mode gaze;
+    /* Where eyes look, for people who have scene.gaze: "pose" (or NULL: as recorded with recorded
+     * poses, made with others), "replay" (recorded), "auto" (made, which is against the head's
+     * turns and from rest to rest), "still" (where the recorded ones looked on average) or a file
+     * .npy [T,2], degrees in the head to the subject's left and up, whose last row holds when it is
+     * short.
+     */
+    const char *gaze;
 } tg_pose_options;
 typedef struct tg_pose_source tg_pose_source;
 tg_status tg_pose_source_open(tg_context *ctx, const tg_identity *identity,
@@ -241,6 +240,12 @@ tg_status tg_pose_source_at(tg_context *ctx, tg_pose_source *source, int64_t fra
 /* Whether options without audio are usable with this person. */
 tg_status tg_pose_check(tg_context *ctx, const tg_identity *identity,
                         const tg_pose_options *options);
+/* Whether a gaze is one of those above; whoever has none of their own can still not have a file. */
+tg_status tg_gaze_check(tg_context *ctx, const char *gaze);
+/* Writes where the eyes look in frames [first,end) of a head with these poses, a file as above.
+ * TG_EUSAGE for people without scene.gaze. */
+tg_status tg_gaze_write(tg_context *ctx, const tg_identity *identity, const tg_pose_options *pose,
+                        int64_t first, int64_t end, const char *path);
 /* The same of eyes. */
 tg_status tg_eyes_check(tg_context *ctx, const tg_identity *identity, tg_eyes_mode eyes);
 
@@ -256,7 +261,7 @@ typedef struct {
     /* "dataset", a picture, "#rrggbb", or "transparent": a PNG sequence with straight alpha */
     const char *background;
     int pose_smooth;     /* as tg_pose_options */
-    tg_gaze_mode gaze;   /* likewise */
+    const char *gaze;    /* likewise */
     float eye_area;      /* eye control: percent of the picture; < 0 = as recorded, else 0.25 */
     int eye_smooth;      /* frames that recorded areas are averaged over, odd; 0 = 1 */
     tg_march_rule march; /* grid renderer */
@@ -265,6 +270,7 @@ typedef struct {
     int crf;
     bool overwrite;
     const char *pose_out; /* .npy of the poses used, or NULL */
+    const char *gaze_out; /* and of the gaze */
     /* A part of the clip for tg_movie_join: frames [first, end), end 0 = to its end, without sound;
      * in movies on the grid of TG_PART_GOP. Everything before it is heard, not painted, so that the
      * frames are those of the whole. */

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* As the systems tell words from files. */
-static bool is_file_pose(const char *pose) {
-    return strchr(pose, '.') || strchr(pose, '/');
+/* As the systems tell words of a pose or a gaze from files. */
+static bool is_file(const char *spec) {
+    return strchr(spec, '.') || strchr(spec, '/');
 }
 
 static bool is_file_background(const char *background) {
@@ -33,7 +33,7 @@ static tg_status describe(tg_context *ctx, tg_job *job, const char *out) {
              TG_FRAMES_VERSION, kind, m->clip_id, (unsigned long long)m->seed,
              (double)m->temperature, (int)m->eyes, (double)m->clamp_std, (double)m->smooth,
              (double)m->lle, m->start_s, m->duration_s, p->width, p->height,
-             is_file_pose(p->pose) ? "file" : p->pose, p->pose_smooth,
+             is_file(p->pose) ? "file" : p->pose, p->pose_smooth,
              is_file_background(p->background) ? "file" : p->background, (double)p->eye_area,
              p->eye_smooth, (int)p->march, p->crf,
              tg_context_precision(ctx) == TG_INT16 ? " precision=int16" : "");
@@ -43,8 +43,9 @@ static tg_status describe(tg_context *ctx, tg_job *job, const char *out) {
         snprintf(job->params_text + n, sizeof job->params_text - n,
                  " pose_gain=%.9g blink_gain=%.9g", (double)p->pose_gain, (double)m->blink_gain);
     n = strlen(job->params_text);
-    if (p->gaze != TG_GAZE_BY_POSE)
-        snprintf(job->params_text + n, sizeof job->params_text - n, " gaze=%d", (int)p->gaze);
+    if (strcmp(p->gaze, "pose") != 0)
+        snprintf(job->params_text + n, sizeof job->params_text - n, " gaze=%.32s",
+                 is_file(p->gaze) ? "file" : p->gaze);
     n = strlen(job->params_text);
     if (p->device == TG_DEVICE_CUDA)
         snprintf(job->params_text + n, sizeof job->params_text - n, " device=cuda");
@@ -94,8 +95,10 @@ tg_status tg_job_open(tg_context *ctx, const tg_batch_options *o, tg_models *mod
     tg_status s = describe(ctx, job, clip->out);
     if (s == TG_OK)
         s = add_input(ctx, job, TG_IN_AUDIO, clip->audio);
-    if (s == TG_OK && is_file_pose(p->pose))
+    if (s == TG_OK && is_file(p->pose))
         s = add_input(ctx, job, TG_IN_POSE, p->pose);
+    if (s == TG_OK && is_file(p->gaze))
+        s = add_input(ctx, job, TG_IN_GAZE, p->gaze);
     if (s == TG_OK && is_file_background(p->background))
         s = add_input(ctx, job, TG_IN_BACKGROUND, p->background);
     if (s == TG_OK)
@@ -209,8 +212,10 @@ tg_status tg_synth_job_hash(tg_context *ctx, const char *identity_path, const tg
         s = tg_md5_bytes(ctx, job->params_text, strlen(job->params_text), job->params);
     if (s == TG_OK && o->motion.audio)
         s = add_input(ctx, job, TG_IN_AUDIO, o->motion.audio);
-    if (s == TG_OK && is_file_pose(o->portrait.pose))
+    if (s == TG_OK && is_file(o->portrait.pose))
         s = add_input(ctx, job, TG_IN_POSE, o->portrait.pose);
+    if (s == TG_OK && is_file(o->portrait.gaze))
+        s = add_input(ctx, job, TG_IN_GAZE, o->portrait.gaze);
     if (s == TG_OK && is_file_background(o->portrait.background) &&
         strcmp(o->portrait.background, "transparent") != 0)
         s = add_input(ctx, job, TG_IN_BACKGROUND, o->portrait.background);

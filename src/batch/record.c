@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-const char *const tg_job_file_names[TG_INPUTS] = {"audio", "identity", "voice", "pose",
-                                                  "background"};
+const char *const tg_job_file_names[TG_INPUTS] = {"audio", "identity",   "voice",
+                                                  "pose",  "background", "gaze"};
 
 enum { MAX_SIDECAR = 8 << 20 };
 
@@ -131,7 +131,8 @@ tg_status tg_job_hash(tg_context *ctx, const char *params, const tg_job_file inp
     char text[64 + 64 * TG_INPUTS];
     int n = snprintf(text, sizeof text, "%s\n", params);
     for (int i = 0; i < TG_INPUTS; i++)
-        n += snprintf(text + n, sizeof text - (size_t)n, "%s %s\n", tg_job_file_names[i],
-                      input[i].path ? input[i].md5 : "-");
+        if (i != TG_IN_GAZE || input[i].path) /* so that older jobs stay what they were */
+            n += snprintf(text + n, sizeof text - (size_t)n, "%s %s\n", tg_job_file_names[i],
+                          input[i].path ? input[i].md5 : "-");
     return tg_md5_bytes(ctx, text, (size_t)n, out);
 }

@@ -13,7 +13,15 @@ typedef struct {
     int64_t bytes, mtime_ns;
     char md5[33]; /* "" = not computed */
 } tg_job_file;
-enum { TG_IN_AUDIO, TG_IN_IDENTITY, TG_IN_VOICE, TG_IN_POSE, TG_IN_BACKGROUND, TG_INPUTS };
+enum {
+    TG_IN_AUDIO,
+    TG_IN_IDENTITY,
+    TG_IN_VOICE,
+    TG_IN_POSE,
+    TG_IN_BACKGROUND,
+    TG_IN_GAZE,
+    TG_INPUTS
+};
 extern const char *const tg_job_file_names[TG_INPUTS];
 
 typedef enum {

@@ -109,7 +109,7 @@ static tg_status stale(verifier *v, const tg_clip *clip, const tg_record *r, con
         s = file_differs(v, &r->input[i], is_there(r->input[i].path) ? r->input[i].path : NULL,
                          &differs);
         if (differs)
-            *why = "its pose or background file is another one now";
+            *why = "its pose, background or gaze file is another one now";
     }
     return s;
 }

@@ -120,7 +120,7 @@ static tg_status portrait_options(tg_context *ctx, const cli_args *args, tg_port
     cli_args without = *args; /* parts of a clip are what synth and render make */
     without.frames = 0;
     tg_status s = cli_portrait_options(ctx, &without, out);
-    out->pose_out = NULL;
+    out->pose_out = out->gaze_out = NULL;
     return s;
 }
 

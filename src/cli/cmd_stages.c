@@ -111,7 +111,13 @@ tg_status cmd_motion(tg_context *ctx, const cli_args *args) {
     if (s == TG_OK)
         s = cli_motion_options(ctx, args, &options);
     if (s == TG_OK)
+        s = tg_gaze_check(ctx, args->gaze);
+    if (s == TG_OK)
         s = check_output(ctx, args);
+    if (s == TG_OK)
+        s = cli_new_file(ctx, args->pose_out, args->overwrite);
+    if (s == TG_OK)
+        s = cli_new_file(ctx, args->gaze_out, args->overwrite);
     tg_identity *person = NULL;
     if (s == TG_OK)
         s = tg_identity_open(ctx, args->identity, args->encoder, true, &person);
@@ -130,6 +136,10 @@ tg_status cmd_motion(tg_context *ctx, const cli_args *args) {
     int64_t frames = source ? tg_motion_source_frames(source) : 0;
     if (s == TG_OK && args->pose_out)
         s = write_poses(ctx, person, args, frames);
+    if (s == TG_OK && args->gaze_out) {
+        const tg_pose_options pose = cli_pose_options(args);
+        s = tg_gaze_write(ctx, person, &pose, 0, frames, args->gaze_out);
+    }
     if (s == TG_OK)
         s = tg_npy_write(ctx, args->output, 3, (int64_t[]){frames, TG_MOTION_POINTS, 3}, landmarks);
     if (s == TG_OK)

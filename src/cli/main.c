@@ -15,7 +15,8 @@
     "precision "                                                                                   \
     "start duration"
 #define LOOK                                                                                       \
-    "size fps pose pose-gain pose-smooth background crf pose-out gaze eye-area eye-smooth march "  \
+    "size fps pose pose-gain pose-smooth background crf pose-out gaze gaze-out eye-area "          \
+    "eye-smooth march "                                                                            \
     "device "                                                                                      \
     "torso-features"
 
@@ -56,8 +57,9 @@ static const cli_command commands[] = {
      "Writes float32 [frames,68,3]: absolute points in head coordinates, 1 = 1 dm, blinks "
      "included; for an identity of landmark space idexp, displacements from a mean face nobody "
      "has.",
-     "audio features identity output raw pose pose-gain pose-smooth pose-out " SAMPLE " " SHARED, 0,
-     cmd_motion},
+     "audio features identity output raw pose pose-gain pose-smooth pose-out gaze gaze-out " SAMPLE
+     " " SHARED,
+     0, cmd_motion},
     {"render", "--motion FILE.npy | --features FILE.npy --identity FILE -o OUT",
      "landmarks to video, or to frames.npy",
      "--audio adds the sound. OUT ending in .npy gets float32 [frames,height,width,3] in [0,1].",
@@ -210,6 +212,9 @@ static const char formats_text[] =
     "landmark_space is idexp\n"
     "head pose    float32 .npy [frames,4,4], camera-to-world in head coordinates, metres, camera "
     "looks down -z; or a transforms_*.json\n"
+    "gaze         float32 .npy [frames,2], degrees that the eyes look to the subject's left and "
+    "up, "
+    "from the head\n"
     "phones       JSON [[name, start_s, end_s], ...], ARPAbet without stress, SIL for silence\n"
     "identity     safetensors with metadata talkgen.*; models/README.md describes it\n"
     "video out    .mp4 .mov .mkv (H.264 + AAC), name_%05d.png, .y4m, - (y4m on stdout), .framemd5, "

@@ -51,9 +51,11 @@ static const option table[] = {
     {"eyes", 0, TEXT, AT(eyes), 0, 0, "replay|auto|still|model", "older name of --blink"},
     {"blink-gain", 0, REAL, AT(blink_gain), 0, 5, "X",
      "factor on how often the eyes close with --blink auto"},
-    {"gaze", 0, TEXT, AT(gaze), 0, 0, "pose|replay|auto|still",
+    {"gaze", 0, TEXT, AT(gaze), 0, 0, "pose|replay|auto|still|FILE",
      "where the eyes look, for people whose recording tells: recorded with --pose replay and made "
-     "with others, recorded, made, straight on"},
+     "with others, recorded, made, straight on, .npy [T,2] of degrees to the subject's left and "
+     "up"},
+    {"gaze-out", 0, TEXT, AT(gaze_out), 0, 0, "FILE.npy", "also write where the eyes look [T,2]"},
     {"eye-area", 0, REAL, AT(eye_area), 0, 0.5, "X",
      "eye control of RAD-NeRF: area of both eyes in percent of the picture, instead of the "
      "recorded one"},

@@ -7,7 +7,7 @@
 /* Every option of every command; a command names those it takes. */
 typedef struct cli_args {
     const char *audio, *identity, *output;
-    const char *features, *latent, *motion, *pose, *pose_out, *eyes, *gaze;
+    const char *features, *latent, *motion, *pose, *pose_out, *eyes, *gaze, *gaze_out;
     const char *encoder, *background, *torso_features, *march, *device;
     double eye_area;             /* < 0 = as recorded */
     int eye_smooth, pose_smooth; /* 0 = the default */

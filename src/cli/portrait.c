@@ -32,6 +32,7 @@ tg_status cli_motion_options(tg_context *ctx, const cli_args *args, tg_motion_op
 tg_pose_options cli_pose_options(const cli_args *args) {
     return (tg_pose_options){.spec = args->pose,
                              .smooth = args->pose_smooth,
+                             .gaze = args->gaze,
                              .behaviour = {.audio = args->audio,
                                            .start_s = args->start_s,
                                            .duration_s = args->duration_s,
@@ -53,6 +54,8 @@ tg_status cli_portrait_options(tg_context *ctx, const cli_args *args, tg_portrai
                                  .crf = args->crf,
                                  .overwrite = args->overwrite,
                                  .pose_out = args->pose_out,
+                                 .gaze = args->gaze,
+                                 .gaze_out = args->gaze_out,
                                  .pose_smooth = args->pose_smooth,
                                  .eye_area = (float)args->eye_area,
                                  .eye_smooth = args->eye_smooth,
@@ -70,7 +73,7 @@ tg_status cli_portrait_options(tg_context *ctx, const cli_args *args, tg_portrai
                        "--march '%s' is not known\n  expected: fast, reference or exhaustive\n"
                        "  try: --march fast",
                        args->march);
-    tg_status s = tg_gaze_named(ctx, args->gaze, &out->gaze);
+    tg_status s = tg_gaze_check(ctx, args->gaze);
     if (s != TG_OK)
         return s;
     if (args->tmp_dir && args->output && !tg_is_movie(args->output) &&
@@ -94,7 +97,8 @@ tg_status cli_portrait_options(tg_context *ctx, const cli_args *args, tg_portrai
         return tg_fail(ctx, TG_EUSAGE,
                        "--fps %g is not available\n  expected: 25\n  try: leave --fps out",
                        args->fps);
-    return cli_new_file(ctx, args->pose_out, args->overwrite);
+    s = cli_new_file(ctx, args->pose_out, args->overwrite);
+    return s == TG_OK ? cli_new_file(ctx, args->gaze_out, args->overwrite) : s;
 }
 
 void cli_print_report(const cli_args *args, const tg_synth_report *report) {

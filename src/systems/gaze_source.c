@@ -7,8 +7,9 @@ enum { TERMS = 4 }; /* 1, and three numbers of the head's rotation */
 
 struct tg_gaze_source {
     const tg_identity *id;
-    tg_gaze_mode mode; /* never TG_GAZE_BY_POSE */
-    int64_t next;      /* frame */
+    enum { REPLAY, AUTO, STILL, FILE_GAZE, BY_POSE } kind; /* once open never BY_POSE */
+    int64_t next;                                          /* frame */
+    tg_npy npy;                                            /* of a file, degrees */
     /* Made: */
     tg_pose_source *poses;
     tg_pose_stats head;
@@ -21,20 +22,46 @@ struct tg_gaze_source {
     uint64_t fixation;
 };
 
-tg_status tg_gaze_named(tg_context *ctx, const char *name, tg_gaze_mode *out) {
-    static const char *const names[] = {[TG_GAZE_BY_POSE] = "pose",
-                                        [TG_GAZE_REPLAY] = "replay",
-                                        [TG_GAZE_AUTO] = "auto",
-                                        [TG_GAZE_STILL] = "still"};
-    for (int i = 0; i < (int)(sizeof names / sizeof names[0]); i++)
-        if (strcmp(name, names[i]) == 0) {
-            *out = (tg_gaze_mode)i;
-            return TG_OK;
-        }
+static tg_status kind_of(tg_context *ctx, const char *gaze, tg_gaze_source *s) {
+    static const char *const kinds[] = {"replay", "auto", "still"};
+    s->kind = REPLAY;
+    while (s->kind < FILE_GAZE && gaze && strcmp(gaze, kinds[s->kind]) != 0)
+        s->kind++;
+    if (!gaze || strcmp(gaze, "pose") == 0)
+        s->kind = BY_POSE;
+    if (s->kind != FILE_GAZE || strchr(gaze, '.') || strchr(gaze, '/'))
+        return TG_OK;
     return tg_fail(ctx, TG_EUSAGE,
-                   "--gaze '%s' is not known\n  expected: pose, replay, auto or still\n"
+                   "--gaze '%s' is not known\n"
+                   "  expected: pose, replay, auto, still or a .npy file [T,2]\n"
                    "  try: --gaze auto",
-                   name);
+                   gaze);
+}
+
+tg_status tg_gaze_check(tg_context *ctx, const char *gaze) {
+    tg_gaze_source s;
+    return kind_of(ctx, gaze, &s);
+}
+
+static tg_status read_file(tg_context *ctx, const char *path, tg_npy *npy) {
+    tg_status status = tg_npy_read(ctx, path, npy);
+    if (status != TG_OK)
+        return status;
+    bool ok = npy->ndim == 2 && npy->dim[0] >= 1 && npy->dim[1] == TG_GAZE_DIM;
+    for (int64_t i = 0; ok && i < npy->dim[0] * TG_GAZE_DIM; i++)
+        ok = fabsf(npy->data[i]) < 90;
+    return ok ? TG_OK
+              : tg_fail(ctx, TG_EINPUT,
+                        "%s: this is no gaze\n  expected: degrees below 90, [T,%d]\n"
+                        "  try: talkgen motion --gaze-out to see the form",
+                        path, TG_GAZE_DIM);
+}
+
+static tg_status no_gaze(tg_context *ctx, const tg_identity *id, const char *option) {
+    return tg_fail(ctx, TG_EUSAGE,
+                   "--%s: the eyes of '%s' do not move in the head\n"
+                   "  expected: a person whose recording has gaze.npy\n  try: to leave it out",
+                   option, id->name);
 }
 
 static void terms_of(const tg_pose_stats *head, const float c2w[16], double x[TERMS]) {
@@ -110,20 +137,27 @@ static tg_status learn(tg_context *ctx, tg_gaze_source *s) {
 tg_status tg_gaze_source_open(tg_context *ctx, const tg_identity *identity,
                               const tg_pose_options *pose, tg_gaze_source **out) {
     *out = NULL;
-    if (!identity->gaze)
-        return TG_OK;
     tg_gaze_source *s = tg_calloc(sizeof *s);
     if (!s)
         return tg_fail(ctx, TG_ENOMEM, "out of memory for a gaze");
+    tg_status status = kind_of(ctx, pose->gaze, s);
+    if (status == TG_OK && !identity->gaze) {
+        if (s->kind == FILE_GAZE)
+            status = no_gaze(ctx, identity, "gaze");
+        tg_gaze_source_close(&s);
+        return status;
+    }
     const char *clip = pose->behaviour.clip_id ? pose->behaviour.clip_id : "";
     s->id = identity;
-    s->mode = pose->gaze;
-    if (s->mode == TG_GAZE_BY_POSE)
-        s->mode = strcmp(pose->spec, "replay") == 0 ? TG_GAZE_REPLAY : TG_GAZE_AUTO;
+    if (s->kind == BY_POSE)
+        s->kind = strcmp(pose->spec, "replay") == 0 ? REPLAY : AUTO;
     s->place = tg_rng_make(pose->behaviour.seed, clip, "gaze");
     s->length = tg_rng_make(pose->behaviour.seed, clip, "gaze.length");
-    tg_status status = s->mode == TG_GAZE_REPLAY ? TG_OK : learn(ctx, s);
-    if (status == TG_OK && s->mode == TG_GAZE_AUTO)
+    if (status == TG_OK && s->kind == FILE_GAZE)
+        status = read_file(ctx, pose->gaze, &s->npy);
+    else if (status == TG_OK && s->kind != REPLAY)
+        status = learn(ctx, s);
+    if (status == TG_OK && s->kind == AUTO)
         status = tg_pose_source_open(ctx, identity, pose, &s->poses);
     if (status != TG_OK)
         tg_gaze_source_close(&s);
@@ -135,23 +169,12 @@ void tg_gaze_source_close(tg_gaze_source **source) {
     if (!source || !*source)
         return;
     tg_pose_source_close(&(*source)->poses);
+    tg_npy_free(&(*source)->npy);
     tg_free(*source);
     *source = NULL;
 }
 
-tg_status tg_gaze_source_next(tg_context *ctx, tg_gaze_source *s, float out[TG_GAZE_DIM]) {
-    const int64_t frame = s->next++;
-    if (s->mode == TG_GAZE_STILL) {
-        for (int k = 0; k < TG_GAZE_DIM; k++)
-            out[k] = (float)(s->mean[k] / TG_GAZE_DEGREES);
-        return TG_OK;
-    }
-    if (s->mode == TG_GAZE_REPLAY) {
-        const float *gaze = s->id->gaze + TG_GAZE_DIM * tg_mirror_index(frame, s->id->poses);
-        for (int k = 0; k < TG_GAZE_DIM; k++)
-            out[k] = gaze[k] / TG_GAZE_DEGREES;
-        return TG_OK;
-    }
+static tg_status make(tg_context *ctx, tg_gaze_source *s, int64_t frame, float out[TG_GAZE_DIM]) {
     float c2w[16];
     tg_status status = tg_pose_source_at(ctx, s->poses, frame, c2w);
     if (status != TG_OK)
@@ -165,7 +188,47 @@ tg_status tg_gaze_source_next(tg_context *ctx, tg_gaze_source *s, float out[TG_G
             fmin((double)tg_rng_normal(&s->place, TG_GAZE_DIM * s->fixation + (uint64_t)k), 2), -2);
         const float gaze = (float)(explained(s, x, k) + s->rest[k] * off);
         /* Nobody knows how eyes look that the recording has not seen. */
-        out[k] = fminf(fmaxf(gaze, s->low[k]), s->high[k]) / TG_GAZE_DEGREES;
+        out[k] = fminf(fmaxf(gaze, s->low[k]), s->high[k]);
     }
     return TG_OK;
+}
+
+static tg_status degrees(tg_context *ctx, tg_gaze_source *s, float out[TG_GAZE_DIM]) {
+    const int64_t frame = s->next++;
+    const float *row = NULL;
+    if (s->kind == AUTO)
+        return make(ctx, s, frame, out);
+    if (s->kind == REPLAY)
+        row = s->id->gaze + TG_GAZE_DIM * tg_mirror_index(frame, s->id->poses);
+    else if (s->kind == FILE_GAZE)
+        row = s->npy.data + TG_GAZE_DIM * (frame < s->npy.dim[0] ? frame : s->npy.dim[0] - 1);
+    for (int k = 0; k < TG_GAZE_DIM; k++)
+        out[k] = row ? row[k] : (float)s->mean[k];
+    return TG_OK;
+}
+
+tg_status tg_gaze_source_next(tg_context *ctx, tg_gaze_source *s, float out[TG_GAZE_DIM]) {
+    tg_status status = degrees(ctx, s, out);
+    for (int k = 0; status == TG_OK && k < TG_GAZE_DIM; k++)
+        out[k] /= TG_GAZE_DEGREES;
+    return status;
+}
+
+tg_status tg_gaze_write(tg_context *ctx, const tg_identity *identity, const tg_pose_options *pose,
+                        int64_t first, int64_t end, const char *path) {
+    if (!identity->gaze)
+        return no_gaze(ctx, identity, "gaze-out");
+    tg_gaze_source *s = NULL;
+    float *rows = tg_alloc((size_t)end * TG_GAZE_DIM * sizeof *rows);
+    tg_status status =
+        rows ? tg_gaze_source_open(ctx, identity, pose, &s)
+             : tg_fail(ctx, TG_ENOMEM, "out of memory for the gaze of %lld frames", (long long)end);
+    for (int64_t i = 0; status == TG_OK && i < end; i++)
+        status = degrees(ctx, s, rows + TG_GAZE_DIM * i);
+    if (status == TG_OK)
+        status = tg_npy_write(ctx, path, 2, (int64_t[]){end - first, TG_GAZE_DIM},
+                              rows + TG_GAZE_DIM * first);
+    tg_gaze_source_close(&s);
+    tg_free(rows);
+    return status;
 }

@@ -3,6 +3,7 @@
  * A person whose recording said so (scene.gaze) is rendered with the gaze behind the landmarks of
  * each row. With recorded head poses it is the recorded one. With others the eyes do what they did
  * there: they turn against the head, and rest on points beside the camera for half a second to two.
+ * Or a file says it.
  */
 #ifndef TG_SYSTEMS_GAZE_SOURCE_H
 #define TG_SYSTEMS_GAZE_SOURCE_H

@@ -65,7 +65,7 @@ static tg_status pair_open(tg_context *ctx, const tg_identity *id, tg_motion_sou
         tg_renderer_options_march(&r, k == FAST ? TG_MARCH_FAST : TG_MARCH_EXHAUSTIVE);
         s = tg_renderer_create(ctx, id->nerf, &r, &p->renderer[k]);
     }
-    const tg_pose_options pose = {o->pose, o->pose_smooth, {0}, o->gaze};
+    const tg_pose_options pose = {.spec = o->pose, .smooth = o->pose_smooth, .gaze = o->gaze};
     if (s == TG_OK)
         s = tg_pose_source_open(ctx, id, &pose, &p->poses);
     if (s == TG_OK)

@@ -317,6 +317,10 @@ tg_status tg_portrait_render(tg_context *ctx, const tg_identity *id, tg_conditio
         s = render_frames(ctx, id, o, &p, report);
     if (s == TG_OK && o->pose_out)
         s = tg_npy_write(ctx, o->pose_out, 3, (int64_t[]){count, 4, 4}, p.pose_rows);
+    if (s == TG_OK && o->gaze_out) {
+        const tg_pose_options pose = tg_portrait_pose(o, audio, start_s, duration_s);
+        s = tg_gaze_write(ctx, id, &pose, p.first, p.end, o->gaze_out);
+    }
     if (s == TG_OK)
         s = tg_frames_finish(ctx, p.frames, report->frame_hash);
     report->wall_s = tg_now_s() - began;

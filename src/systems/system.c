@@ -18,7 +18,8 @@ const char *tg_system_name(tg_system system) {
 tg_synth_options tg_synth_defaults(void) {
     return (tg_synth_options){
         .motion = {.seed = 42, .clip_id = "", .temperature = 0.3f, .eyes = TG_EYES_REPLAY},
-        .portrait = {.pose = "replay", .background = "dataset", .crf = 18, .eye_area = -1},
+        .portrait =
+            {.pose = "replay", .gaze = "pose", .background = "dataset", .crf = 18, .eye_area = -1},
     };
 }
 

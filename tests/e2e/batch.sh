@@ -101,6 +101,22 @@ batch 0 whole
 counts 1 7 0 0
 hashes whole/report.jsonl | cmp -s - want.txt || tell "hashes after another seed"
 
+# ---- a gaze from a file is a part of the job
+look() { # POSE: gaze.npy as made for it
+    "$talkgen" motion -a a1.wav -i "$models/dev.ckpt" --pose "$1" -o m.npy --gaze-out gaze.npy -y >out.txt 2>err.txt ||
+        tell "no gaze: $(cat err.txt)"
+}
+eyes() { # RENDERED
+    head -n 1 jobs.jsonl | "$talkgen" batch --manifest - -i "$models/dev.ckpt" --gaze gaze.npy --out-dir eyes $small \
+        --progress never >out.txt 2>err.txt || tell "batch --gaze: $(cat err.txt)"
+    holds out.txt ": $1 rendered"
+}
+look still
+eyes 1
+eyes 0
+look replay
+eyes 1
+
 # ---- seven shards are one
 for k in 0 1 2 3 4 5 6; do
     batch 0 parts --shard $k/7

@@ -97,6 +97,16 @@ expect 2 "a range of frames" "$talkgen" eval march --motion m.npy -i "$person" -
 run render --motion m.npy --pose p.npy -i "$person" -o stages.framemd5
 cmp -s one.framemd5 stages.framemd5 || tell "features, motion and render do not make the frames of synth"
 
+# ---- the same of somebody whose eyes move in the head, with all that can be made from the speech
+other="-i $models/dev.ckpt"
+run -a speech.wav $other $small --pose auto --blink auto -o eyes.framemd5 --gaze-out g.npy
+run motion -a speech.wav $other --pose auto --blink auto -o m3.npy --pose-out p3.npy --gaze-out g3.npy
+cmp -s g.npy g3.npy || tell "synth and motion write another gaze"
+run render --motion m3.npy --pose p3.npy --gaze g3.npy $other $small -o stages3.framemd5
+cmp -s eyes.framemd5 stages3.framemd5 || tell "motion, poses and gaze do not make the frames of synth"
+run render --motion m3.npy --pose p3.npy --gaze still $other $small -o still.framemd5
+cmp -s eyes.framemd5 still.framemd5 && tell "eyes that look straight on make the same frames"
+
 # ---- other ways out
 run -a speech.wav -i "$person" -o - --duration 0.2 $small
 head -c 9 out.txt | grep -q YUV4MPEG2 || tell "no y4m on stdout"

@@ -45,14 +45,14 @@ static void recorded_poses_have_the_recorded_gaze(void **state) {
     }
     tg_gaze_source_close(&source);
     /* whatever the poses are, when asked for; or straight on */
-    const tg_pose_options asked = {.spec = "still", .gaze = TG_GAZE_REPLAY};
+    const tg_pose_options asked = {.spec = "still", .gaze = "replay"};
     float out[TG_GAZE_DIM];
     assert_ok(tg_gaze_source_open(ctx, &s.id, &asked, &source));
     for (int t = 0; t <= 7; t++)
         assert_ok(tg_gaze_source_next(ctx, source, out));
     assert_true(out[0] == s.gaze[2 * 7] / TG_GAZE_DEGREES);
     tg_gaze_source_close(&source);
-    const tg_pose_options still = {.spec = "replay", .gaze = TG_GAZE_STILL};
+    const tg_pose_options still = {.spec = "replay", .gaze = "still"};
     double mean = 0;
     for (int t = 0; t < POSES; t++)
         mean += (double)s.gaze[2 * t] / POSES / TG_GAZE_DEGREES;
@@ -62,14 +62,55 @@ static void recorded_poses_have_the_recorded_gaze(void **state) {
         assert_true(fabs((double)out[0] - mean) < 1e-5);
     }
     tg_gaze_source_close(&source);
-    tg_gaze_mode mode;
-    assert_ok(tg_gaze_named(ctx, "still", &mode));
-    assert_int_equal(mode, TG_GAZE_STILL);
-    assert_int_equal(tg_gaze_named(ctx, "up", &mode), TG_EUSAGE);
+    assert_ok(tg_gaze_check(ctx, "still"));
+    assert_int_equal(tg_gaze_check(ctx, "up"), TG_EUSAGE);
     assert_message("--gaze 'up'");
     s.id.gaze = NULL;
     assert_ok(tg_gaze_source_open(ctx, &s.id, &(tg_pose_options){.spec = "replay"}, &source));
     assert_null(source);
+}
+
+/* What was written is seen again, to the last bit, and its last row holds. */
+static void a_file_says_where_eyes_look(void **state) {
+    (void)state;
+    enum { FIRST = 10, END = 60 };
+    static somebody s;
+    make_somebody(&s);
+    const tg_pose_options made = {.spec = "still", .behaviour = {.seed = 3}};
+    assert_ok(tg_gaze_write(ctx, &s.id, &made, FIRST, END, in_folder("gaze.npy")));
+    tg_gaze_source *a, *b;
+    assert_ok(tg_gaze_source_open(ctx, &s.id, &made, &a));
+    const tg_pose_options again = {.spec = "replay", .gaze = in_folder("gaze.npy")};
+    assert_ok(tg_gaze_source_open(ctx, &s.id, &again, &b));
+    float x[TG_GAZE_DIM], y[TG_GAZE_DIM], first[TG_GAZE_DIM];
+    for (int t = 0; t < END; t++) {
+        assert_ok(tg_gaze_source_next(ctx, a, x));
+        if (t < FIRST)
+            continue;
+        assert_ok(tg_gaze_source_next(ctx, b, y));
+        assert_memory_equal(x, y, sizeof x);
+        if (t == FIRST)
+            memcpy(first, y, sizeof first);
+    }
+    assert_memory_not_equal(first, y, sizeof y);
+    assert_ok(tg_gaze_source_next(ctx, b, y));
+    assert_memory_equal(x, y, sizeof x);
+    tg_gaze_source_close(&a);
+    tg_gaze_source_close(&b);
+    /* neither other numbers nor eyes that cannot */
+    float wrong[3] = {1, 2, 3};
+    assert_ok(tg_npy_write(ctx, in_folder("gaze.npy"), 2, (int64_t[]){1, 3}, wrong));
+    assert_int_equal(tg_gaze_source_open(ctx, &s.id, &again, &b), TG_EINPUT);
+    assert_message("this is no gaze");
+    wrong[1] = NAN;
+    assert_ok(tg_npy_write(ctx, in_folder("gaze.npy"), 2, (int64_t[]){1, 2}, wrong));
+    assert_int_equal(tg_gaze_source_open(ctx, &s.id, &again, &b), TG_EINPUT);
+    s.id.gaze = NULL;
+    assert_int_equal(tg_gaze_source_open(ctx, &s.id, &again, &b), TG_EUSAGE);
+    assert_message("the eyes of 'somebody' do not move");
+    assert_int_equal(tg_gaze_write(ctx, &s.id, &made, 0, 5, in_folder("none.npy")), TG_EUSAGE);
+    assert_message("--gaze-out");
+    assert_false(tg_file_exists(in_folder("none.npy")));
 }
 
 static void eyes_turn_against_another_head(void **state) {
@@ -187,6 +228,7 @@ static void the_renderer_sees_the_gaze(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recorded_poses_have_the_recorded_gaze),
+        cmocka_unit_test(a_file_says_where_eyes_look),
         cmocka_unit_test(eyes_turn_against_another_head),
         cmocka_unit_test(a_still_head_has_eyes_that_rest_and_move),
         cmocka_unit_test(the_renderer_sees_the_gaze),
