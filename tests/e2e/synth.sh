@@ -86,7 +86,7 @@ cmp -s one.framemd5 other.framemd5 && tell "another seed makes the same frames"
 
 # ---- stage by stage is the whole, to the last bit
 run features -a speech.wav -i "$person" -o f.npy
-run motion --features f.npy -i "$person" -o m.npy --pose-out p.npy
+run motion --features f.npy -i "$person" -o m.npy --pose-out p.npy --gaze-out g.npy
 run motion -a speech.wav -i "$person" -o m2.npy
 cmp -s m.npy m2.npy || tell "motion from stored features differs from motion from sound"
 run eval march --motion m.npy --pose p.npy -i "$person" --frames 2
@@ -94,14 +94,14 @@ psnr=$(awk '$1 == "head" { print $2 }' out.txt)
 echo "fast against exhaustive, head: ${psnr:-none} dB"
 awk -v x="$psnr" 'BEGIN { exit !(x + 0 >= 40) }' || tell "fast against exhaustive: '$psnr' dB in the head"
 expect 2 "a range of frames" "$talkgen" eval march --motion m.npy -i "$person" --frames 0:2
-run render --motion m.npy --pose p.npy -i "$person" -o stages.framemd5
+run render --motion m.npy --pose p.npy --gaze g.npy -i "$person" -o stages.framemd5
 cmp -s one.framemd5 stages.framemd5 || tell "features, motion and render do not make the frames of synth"
 
-# ---- the same of somebody whose eyes move in the head, with all that can be made from the speech
+# ---- the same of another person, with all that can be made from the speech
 other="-i $models/dev.ckpt"
-run -a speech.wav $other $small --pose auto --blink auto -o eyes.framemd5 --gaze-out g.npy
+run -a speech.wav $other $small --pose auto --blink auto -o eyes.framemd5 --gaze-out g2.npy
 run motion -a speech.wav $other --pose auto --blink auto -o m3.npy --pose-out p3.npy --gaze-out g3.npy
-cmp -s g.npy g3.npy || tell "synth and motion write another gaze"
+cmp -s g2.npy g3.npy || tell "synth and motion write another gaze"
 run render --motion m3.npy --pose p3.npy --gaze g3.npy $other $small -o stages3.framemd5
 cmp -s eyes.framemd5 stages3.framemd5 || tell "motion, poses and gaze do not make the frames of synth"
 run render --motion m3.npy --pose p3.npy --gaze still $other $small -o still.framemd5
