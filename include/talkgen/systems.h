@@ -240,10 +240,12 @@ tg_status tg_pose_source_at(tg_context *ctx, tg_pose_source *source, int64_t fra
 /* Whether options without audio are usable with this person. */
 tg_status tg_pose_check(tg_context *ctx, const tg_identity *identity,
                         const tg_pose_options *options);
-/* Whether a gaze is one of those above; whoever has none of their own can still not have a file. */
-tg_status tg_gaze_check(tg_context *ctx, const char *gaze);
-/* Writes where the eyes look in frames [first,end) of a head with these poses, a file as above.
- * TG_EUSAGE for people without scene.gaze. */
+/* TG_EUSAGE when gaze is none of those above, or when somebody (NULL = nobody yet) without
+ * scene.gaze is to take one from a file or, with wanted, to write it. */
+tg_status tg_gaze_check(tg_context *ctx, const tg_identity *identity, const char *gaze,
+                        bool wanted);
+/* Writes where the eyes of somebody with scene.gaze look in frames [first,end) of a head with these
+ * poses, a file as above. */
 tg_status tg_gaze_write(tg_context *ctx, const tg_identity *identity, const tg_pose_options *pose,
                         int64_t first, int64_t end, const char *path);
 /* The same of eyes. */

@@ -137,6 +137,8 @@ static tg_status prepare(tg_runner *r) {
                                              .smooth = o->synth.portrait.pose_smooth});
     if (s == TG_OK && model.identity)
         s = tg_eyes_check(r->ctx, model.identity, o->synth.motion.eyes);
+    if (s == TG_OK && model.identity)
+        s = tg_gaze_check(r->ctx, model.identity, o->synth.portrait.gaze, false);
     r->sum.clips = clips_of(o, r->clips);
     r->threads = o->threads > 0 ? o->threads : tg_cpu_count();
     size_t each = model.identity ? tg_job_memory(model.identity, o->synth.portrait.width,

@@ -111,7 +111,7 @@ tg_status cmd_motion(tg_context *ctx, const cli_args *args) {
     if (s == TG_OK)
         s = cli_motion_options(ctx, args, &options);
     if (s == TG_OK)
-        s = tg_gaze_check(ctx, args->gaze);
+        s = tg_gaze_check(ctx, NULL, args->gaze, false);
     if (s == TG_OK)
         s = check_output(ctx, args);
     if (s == TG_OK)
@@ -127,6 +127,8 @@ tg_status cmd_motion(tg_context *ctx, const cli_args *args) {
                     "  expected: an identity of system geneface\n"
                     "  try: talkgen render --features aud.npy --identity %s",
                     person->name, args->identity);
+    if (s == TG_OK)
+        s = tg_gaze_check(ctx, person, args->gaze, args->gaze_out);
     tg_motion_source *source = NULL;
     if (s == TG_OK)
         s = tg_motion_source_open(ctx, person, &options, &source);

@@ -73,7 +73,7 @@ tg_status cli_portrait_options(tg_context *ctx, const cli_args *args, tg_portrai
                        "--march '%s' is not known\n  expected: fast, reference or exhaustive\n"
                        "  try: --march fast",
                        args->march);
-    tg_status s = tg_gaze_check(ctx, args->gaze);
+    tg_status s = tg_gaze_check(ctx, NULL, args->gaze, false);
     if (s != TG_OK)
         return s;
     if (args->tmp_dir && args->output && !tg_is_movie(args->output) &&

@@ -38,9 +38,16 @@ static tg_status kind_of(tg_context *ctx, const char *gaze, tg_gaze_source *s) {
                    gaze);
 }
 
-tg_status tg_gaze_check(tg_context *ctx, const char *gaze) {
+tg_status tg_gaze_check(tg_context *ctx, const tg_identity *identity, const char *gaze,
+                        bool wanted) {
     tg_gaze_source s;
-    return kind_of(ctx, gaze, &s);
+    tg_status status = kind_of(ctx, gaze, &s);
+    if (status != TG_OK || !identity || identity->gaze || !(wanted || s.kind == FILE_GAZE))
+        return status;
+    return tg_fail(ctx, TG_EUSAGE,
+                   "--%s: the eyes of '%s' do not move in the head\n"
+                   "  expected: a person whose recording has gaze.npy\n  try: to leave it out",
+                   s.kind == FILE_GAZE ? "gaze" : "gaze-out", identity->name);
 }
 
 static tg_status read_file(tg_context *ctx, const char *path, tg_npy *npy) {
@@ -55,13 +62,6 @@ static tg_status read_file(tg_context *ctx, const char *path, tg_npy *npy) {
                         "%s: this is no gaze\n  expected: degrees below 90, [T,%d]\n"
                         "  try: talkgen motion --gaze-out to see the form",
                         path, TG_GAZE_DIM);
-}
-
-static tg_status no_gaze(tg_context *ctx, const tg_identity *id, const char *option) {
-    return tg_fail(ctx, TG_EUSAGE,
-                   "--%s: the eyes of '%s' do not move in the head\n"
-                   "  expected: a person whose recording has gaze.npy\n  try: to leave it out",
-                   option, id->name);
 }
 
 static void terms_of(const tg_pose_stats *head, const float c2w[16], double x[TERMS]) {
@@ -137,16 +137,13 @@ static tg_status learn(tg_context *ctx, tg_gaze_source *s) {
 tg_status tg_gaze_source_open(tg_context *ctx, const tg_identity *identity,
                               const tg_pose_options *pose, tg_gaze_source **out) {
     *out = NULL;
+    tg_status status = tg_gaze_check(ctx, identity, pose->gaze, false);
+    if (status != TG_OK || !identity->gaze)
+        return status;
     tg_gaze_source *s = tg_calloc(sizeof *s);
     if (!s)
         return tg_fail(ctx, TG_ENOMEM, "out of memory for a gaze");
-    tg_status status = kind_of(ctx, pose->gaze, s);
-    if (status == TG_OK && !identity->gaze) {
-        if (s->kind == FILE_GAZE)
-            status = no_gaze(ctx, identity, "gaze");
-        tg_gaze_source_close(&s);
-        return status;
-    }
+    status = kind_of(ctx, pose->gaze, s);
     const char *clip = pose->behaviour.clip_id ? pose->behaviour.clip_id : "";
     s->id = identity;
     if (s->kind == BY_POSE)
@@ -216,8 +213,6 @@ tg_status tg_gaze_source_next(tg_context *ctx, tg_gaze_source *s, float out[TG_G
 
 tg_status tg_gaze_write(tg_context *ctx, const tg_identity *identity, const tg_pose_options *pose,
                         int64_t first, int64_t end, const char *path) {
-    if (!identity->gaze)
-        return no_gaze(ctx, identity, "gaze-out");
     tg_gaze_source *s = NULL;
     float *rows = tg_alloc((size_t)end * TG_GAZE_DIM * sizeof *rows);
     tg_status status =

@@ -173,6 +173,8 @@ static tg_status portrait_open(tg_context *ctx, const tg_identity *id, int64_t c
     if (s == TG_OK)
         s = check_smooth(ctx, o);
     if (s == TG_OK)
+        s = tg_gaze_check(ctx, id, o->gaze, o->gaze_out);
+    if (s == TG_OK)
         s = cut(ctx, id, o, count, p);
     count = p->end - p->first;
     if (s == TG_OK) /* features are of the whole audio */
