@@ -244,6 +244,8 @@ tg_status tg_pose_check(tg_context *ctx, const tg_identity *identity,
  * scene.gaze is to take one from a file or, with wanted, to write it. */
 tg_status tg_gaze_check(tg_context *ctx, const tg_identity *identity, const char *gaze,
                         bool wanted);
+/* A gaze from a file as above, of so many rows, 0 = any. out by tg_npy_free. */
+tg_status tg_gaze_read(tg_context *ctx, const char *path, int64_t rows, tg_npy *out);
 /* Writes where the eyes of somebody with scene.gaze look in frames [first,end) of a head with these
  * poses, a file as above. */
 tg_status tg_gaze_write(tg_context *ctx, const tg_identity *identity, const tg_pose_options *pose,

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* As the systems tell words of a pose or a gaze from files. */
+/* As the systems tell words of a pose or a gaze from files. No gaze is the usual one. */
 static bool is_file(const char *spec) {
-    return strchr(spec, '.') || strchr(spec, '/');
+    return spec && (strchr(spec, '.') || strchr(spec, '/'));
 }
 
 static bool is_file_background(const char *background) {
@@ -43,7 +43,7 @@ static tg_status describe(tg_context *ctx, tg_job *job, const char *out) {
         snprintf(job->params_text + n, sizeof job->params_text - n,
                  " pose_gain=%.9g blink_gain=%.9g", (double)p->pose_gain, (double)m->blink_gain);
     n = strlen(job->params_text);
-    if (strcmp(p->gaze, "pose") != 0)
+    if (p->gaze && strcmp(p->gaze, "pose") != 0)
         snprintf(job->params_text + n, sizeof job->params_text - n, " gaze=%.32s",
                  is_file(p->gaze) ? "file" : p->gaze);
     n = strlen(job->params_text);

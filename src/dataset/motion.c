@@ -41,26 +41,6 @@ tg_status tg_landmarks_read(tg_context *ctx, const char *path, tg_npy *out) {
     return status;
 }
 
-tg_status tg_gaze_read(tg_context *ctx, const char *path, int64_t rows, tg_npy *out) {
-    tg_status status = tg_npy_read(ctx, path, out);
-    if (status != TG_OK)
-        return status;
-    if (out->ndim != 2 || out->dim[0] != rows || out->dim[1] != TG_GAZE_DIM)
-        status = tg_fail(ctx, TG_EINPUT,
-                         "%s: a gaze is two angles for each of %lld frames\n"
-                         "  expected: [%lld,%d]\n  try: to leave it out",
-                         path, (long long)rows, (long long)rows, TG_GAZE_DIM);
-    for (int64_t i = 0; status == TG_OK && i < rows * TG_GAZE_DIM; i++)
-        if (!(fabsf(out->data[i]) < 90))
-            status = tg_fail(ctx, TG_EINPUT,
-                             "%s: value %lld is no angle of an eye\n"
-                             "  expected: degrees below 90\n  try: to leave it out",
-                             path, (long long)i);
-    if (status != TG_OK)
-        tg_npy_free(out);
-    return status;
-}
-
 static tg_status read_npy(tg_context *ctx, const char *path, dataset_motion *out) {
     tg_npy npy;
     tg_status status = tg_landmarks_read(ctx, path, &npy);

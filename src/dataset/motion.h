@@ -11,9 +11,6 @@
  * is not finite. */
 tg_status tg_landmarks_read(tg_context *ctx, const char *path, tg_npy *out);
 
-/* gaze.npy [rows, TG_GAZE_DIM], degrees below 90; tg_npy_free. TG_EINPUT: anything else. */
-tg_status tg_gaze_read(tg_context *ctx, const char *path, int64_t rows, tg_npy *out);
-
 typedef struct {
     tg_motion_origin origin;
     int64_t rows;

@@ -1,6 +1,7 @@
 #include "systems/gaze_source.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { TERMS = 4 }; /* 1, and three numbers of the head's rotation */
@@ -50,18 +51,30 @@ tg_status tg_gaze_check(tg_context *ctx, const tg_identity *identity, const char
                    s.kind == FILE_GAZE ? "gaze" : "gaze-out", identity->name);
 }
 
-static tg_status read_file(tg_context *ctx, const char *path, tg_npy *npy) {
-    tg_status status = tg_npy_read(ctx, path, npy);
+tg_status tg_gaze_read(tg_context *ctx, const char *path, int64_t rows, tg_npy *out) {
+    tg_status status = tg_npy_read(ctx, path, out);
     if (status != TG_OK)
         return status;
-    bool ok = npy->ndim == 2 && npy->dim[0] >= 1 && npy->dim[1] == TG_GAZE_DIM;
-    for (int64_t i = 0; ok && i < npy->dim[0] * TG_GAZE_DIM; i++)
-        ok = fabsf(npy->data[i]) < 90;
-    return ok ? TG_OK
-              : tg_fail(ctx, TG_EINPUT,
-                        "%s: this is no gaze\n  expected: degrees below 90, [T,%d]\n"
-                        "  try: talkgen motion --gaze-out to see the form",
-                        path, TG_GAZE_DIM);
+    char frames[48] = "frame", form[32] = "[T,2]";
+    if (rows > 0) {
+        snprintf(frames, sizeof frames, "of %lld frames", (long long)rows);
+        snprintf(form, sizeof form, "[%lld,2]", (long long)rows);
+    }
+    if (out->ndim != 2 || out->dim[0] < 1 || (rows > 0 && out->dim[0] != rows) ||
+        out->dim[1] != TG_GAZE_DIM)
+        status = tg_fail(ctx, TG_EINPUT,
+                         "%s: a gaze is two angles for each %s\n  expected: %s\n"
+                         "  try: to leave it out",
+                         path, frames, form);
+    for (int64_t i = 0; status == TG_OK && i < out->dim[0] * TG_GAZE_DIM; i++)
+        if (!(fabsf(out->data[i]) < 90))
+            status = tg_fail(ctx, TG_EINPUT,
+                             "%s: value %lld is no angle of an eye\n"
+                             "  expected: degrees below 90\n  try: to leave it out",
+                             path, (long long)i);
+    if (status != TG_OK)
+        tg_npy_free(out);
+    return status;
 }
 
 static void terms_of(const tg_pose_stats *head, const float c2w[16], double x[TERMS]) {
@@ -151,7 +164,7 @@ tg_status tg_gaze_source_open(tg_context *ctx, const tg_identity *identity,
     s->place = tg_rng_make(pose->behaviour.seed, clip, "gaze");
     s->length = tg_rng_make(pose->behaviour.seed, clip, "gaze.length");
     if (status == TG_OK && s->kind == FILE_GAZE)
-        status = read_file(ctx, pose->gaze, &s->npy);
+        status = tg_gaze_read(ctx, pose->gaze, 0, &s->npy);
     else if (status == TG_OK && s->kind != REPLAY)
         status = learn(ctx, s);
     if (status == TG_OK && s->kind == AUTO)

@@ -101,7 +101,7 @@ static void a_file_says_where_eyes_look(void **state) {
     float wrong[3] = {1, 2, 3};
     assert_ok(tg_npy_write(ctx, in_folder("gaze.npy"), 2, (int64_t[]){1, 3}, wrong));
     assert_int_equal(tg_gaze_source_open(ctx, &s.id, &again, &b), TG_EINPUT);
-    assert_message("this is no gaze");
+    assert_message("a gaze is two angles");
     wrong[1] = NAN;
     assert_ok(tg_npy_write(ctx, in_folder("gaze.npy"), 2, (int64_t[]){1, 2}, wrong));
     assert_int_equal(tg_gaze_source_open(ctx, &s.id, &again, &b), TG_EINPUT);
