@@ -161,6 +161,8 @@ typedef struct {
     double gap_ratio;    /* temperature 0.3: deviation of the gap over the recording's */
     tg_domain_figures domain;     /* temperature 0.3, against all frames of the recording */
     tg_domain_figures raw_domain; /* the same without the postnet, if there is one */
+    tg_domain_figures own_domain; /* the recording's second half against its first: what the other
+                                     two cannot be expected to beat with other words */
     bool has_lipsync, has_sync, has_postnet;
     tg_lipsync_score lipsync;        /* temperature 0.3, whole recording */
     tg_sync_figures sync, true_sync; /* the same; and of the true lips */

@@ -47,6 +47,7 @@ static void print_speech(const tg_spoken_score *s) {
     print_domain("beside the person", &s->domain);
     if (s->has_postnet)
         print_domain("without postnet", &s->raw_domain);
+    print_domain("its own halves", &s->own_domain);
     const tg_lipsync_figures *l = &s->lipsync.motion;
     if (s->has_lipsync)
         printf(
@@ -113,6 +114,7 @@ static void speech_json(tg_json *root, const tg_spoken_score *s) {
     domain_json(tg_json_set_object(root, "domain"), &s->domain);
     if (s->has_postnet)
         domain_json(tg_json_set_object(root, "domain_without_postnet"), &s->raw_domain);
+    domain_json(tg_json_set_object(root, "domain_of_own_halves"), &s->own_domain);
     if (s->has_lipsync) {
         const tg_lipsync_figures *l = &s->lipsync.motion;
         tg_json *lips = tg_json_set_object(root, "lipsync");

@@ -160,12 +160,16 @@ static void row(FILE *page, const char *what, double value, const char *format,
 }
 
 static void tell_domain(report *r, const tg_spoken_score *s) {
-    char mean[96] = "", covariance[96] = "", variance[96] = "1";
+    const tg_domain_figures *own = &s->own_domain, *raw = &s->raw_domain;
+    char mean[96], covariance[96], variance[96];
+    int m = snprintf(mean, sizeof mean, "%.2f mm of its own halves", own->mean_mm);
+    int c = snprintf(covariance, sizeof covariance, "%.2f of its own halves", own->covariance);
+    int v = snprintf(variance, sizeof variance, "1; %.2f of its own halves", own->variance);
     if (s->has_postnet) {
-        snprintf(mean, sizeof mean, "%.2f mm without the postnet", s->raw_domain.mean_mm);
-        snprintf(covariance, sizeof covariance, "%.2f without the postnet",
-                 s->raw_domain.covariance);
-        snprintf(variance, sizeof variance, "1; %.2f without the postnet", s->raw_domain.variance);
+        snprintf(mean + m, sizeof mean - m, "; %.2f mm without the postnet", raw->mean_mm);
+        snprintf(covariance + c, sizeof covariance - c, "; %.2f without the postnet",
+                 raw->covariance);
+        snprintf(variance + v, sizeof variance - v, "; %.2f without the postnet", raw->variance);
     }
     row(r->page, "mean face off the person's, temperature 0.3", s->domain.mean_mm, "%.2f mm", mean);
     row(r->page, "covariance of the landmarks off the person's, share", s->domain.covariance,

@@ -71,8 +71,12 @@ static tg_status compare_domain(tg_context *ctx, const tg_identity *identity,
     take raw = {0};
     tg_status s = TG_OK;
     out->has_postnet = identity->postnet != NULL;
+    int64_t half = data->landmark_rows / 2;
+    const float *second_half = data->landmarks + half * TG_COND_DIM;
     bool ok = tg_domain_distance(usual->landmarks, usual->rows, data->landmarks,
-                                 data->landmark_rows, &out->domain);
+                                 data->landmark_rows, &out->domain) &&
+              tg_domain_distance(second_half, data->landmark_rows - half, data->landmarks, half,
+                                 &out->own_domain);
     if (ok && out->has_postnet) {
         s = make_take(ctx, identity, audio, usual_temperature, seed, true, &raw);
         ok = s != TG_OK || tg_domain_distance(raw.landmarks, raw.rows, data->landmarks,

@@ -202,6 +202,9 @@ static void spoken_motion_is_measured(void **unused) {
     assert_true(one.gap_ratio > 0);
     assert_true(one.has_postnet && one.domain.mean_mm > 1 && one.domain.variance > 0);
     assert_true(one.domain.mean_mm != one.raw_domain.mean_mm);
+    /* the recording is nearer to itself */
+    assert_true(one.own_domain.mean_mm < 0.5 * one.domain.mean_mm);
+    assert_true(one.own_domain.covariance < one.domain.covariance);
 
     /* with an expert that knows nothing */
     tg_syncnet_config config = tg_syncnet_defaults();
