@@ -28,9 +28,7 @@ typedef struct {
     tg_params *params[2]; /* encoder, heads */
     tg_speech_example example;
     char state_path[1024], encoder_path[1024], log_path[1024];
-    /* kept in the state file */
-    int64_t step;
-    double audio_s, time_s, loss, accuracy;
+    tg_state_place place; /* its score is the accuracy on held-out voices */
     /* of this run */
     double clock; /* when time_s was brought up to date */
     double next_save_s, next_check_s, next_scan_s;
@@ -39,47 +37,12 @@ typedef struct {
     tg_speech_score held; /* last evaluation; rows 0 = none */
 } trainer;
 
-static const char *const set_names[2] = {"encoder", "heads"};
-
 /* ---- state ------------------------------------------------------------------------ */
 
-/* Calls `visit` for value, both moments and average of every parameter. */
-typedef tg_status slot_fn(trainer *t, void *io, const char *name, const tg_tensor *shape,
-                          float *data);
-
-static tg_status each_slot(trainer *t, slot_fn *visit, void *io) {
+static void parts_of(const trainer *t, tg_state_part parts[2]) {
+    static const char *const names[2] = {"encoder", "heads"};
     for (int s = 0; s < 2; s++)
-        for (int i = 0; i < tg_params_count(t->params[s]); i++) {
-            const tg_param *p = tg_params_at(t->params[s], i);
-            const struct {
-                const char *kind;
-                float *data;
-            } slots[] = {{"value", p->value->data},
-                         {"m", tg_adam_moment(t->adam[s], i, 1)},
-                         {"v", tg_adam_moment(t->adam[s], i, 2)},
-                         {"mean", tg_ema_value(t->ema[s], i)}};
-            for (int k = 0; k < 4; k++) {
-                char name[256];
-                snprintf(name, sizeof name, "%s.%s/%s", set_names[s], p->name, slots[k].kind);
-                tg_status status =
-                    slots[k].data != NULL ? visit(t, io, name, p->value, slots[k].data) : TG_OK;
-                if (status != TG_OK)
-                    return status;
-            }
-        }
-    return TG_OK;
-}
-
-static tg_status save_slot(trainer *t, void *io, const char *name, const tg_tensor *shape,
-                           float *data) {
-    return tg_st_add_f32(io, name, TG_F32, shape->ndim, shape->dim, data)
-               ? TG_OK
-               : tg_fail(t->ctx, TG_ENOMEM, "%s: out of memory", t->state_path);
-}
-
-static tg_status load_slot(trainer *t, void *io, const char *name, const tg_tensor *shape,
-                           float *data) {
-    return tg_st_load(t->ctx, io, name, shape->ndim, shape->dim, data);
+        parts[s] = (tg_state_part){names[s], t->params[s], t->adam[s], NULL, t->ema[s]};
 }
 
 static tg_status save_encoder(trainer *t) {
@@ -95,49 +58,22 @@ static tg_status save_encoder(trainer *t) {
 }
 
 static tg_status save_state(trainer *t) {
-    tg_st_writer *w = tg_st_writer_create();
-    if (w == NULL)
-        return tg_fail(t->ctx, TG_ENOMEM, "%s: out of memory", t->state_path);
-    char text[256];
-    snprintf(text, sizeof text, "%lld %.17g %.17g %.17g %.17g %lld %lld %lld %d",
-             (long long)t->step, t->time_s, t->audio_s, t->loss, t->accuracy,
-             (long long)*tg_adam_steps(t->adam[0]), (long long)*tg_adam_steps(t->adam[1]),
-             (long long)t->feed.block, t->feed.used);
-    tg_status status = each_slot(t, save_slot, w);
-    if (status == TG_OK && !tg_st_add_meta(w, "talkgen.train.speech", text))
-        status = tg_fail(t->ctx, TG_ENOMEM, "%s: out of memory", t->state_path);
-    if (status == TG_OK)
-        status = tg_st_write(t->ctx, w, t->state_path);
-    tg_st_writer_destroy(&w);
+    tg_state_part parts[2];
+    parts_of(t, parts);
+    t->place.block = t->feed.block;
+    t->place.piece = t->feed.used;
+    tg_status status = tg_state_save(t->ctx, t->state_path, "speech", parts, 2, &t->place);
     return status == TG_OK ? save_encoder(t) : status;
 }
 
-static tg_status resume(trainer *t) {
-    tg_st *st = NULL;
-    tg_status status = tg_st_open(t->ctx, t->state_path, &st);
-    if (status != TG_OK)
-        return status;
-    const char *text = tg_st_meta(st, "talkgen.train.speech");
-    long long step, adam[2], block = 0;
-    int used = 0; /* the place in the takes is missing in older states */
-    if (text == NULL ||
-        sscanf(text, "%lld %lg %lg %lg %lg %lld %lld %lld %d", &step, &t->time_s, &t->audio_s,
-               &t->loss, &t->accuracy, &adam[0], &adam[1], &block, &used) < 7 ||
-        block < 0 || used < 0)
-        status = tg_fail(t->ctx, TG_EMODEL,
-                         "%s: not a training state of the speech encoder\n"
-                         "  expected: what talkgen train speech left there\n"
-                         "  try: another --state directory",
-                         t->state_path);
-    else {
-        t->step = step;
-        t->feed.block = block;
-        t->feed.used = used;
-        *tg_adam_steps(t->adam[0]) = adam[0];
-        *tg_adam_steps(t->adam[1]) = adam[1];
-        status = each_slot(t, load_slot, st);
-    }
-    tg_st_close(&st);
+static tg_status load_state(trainer *t) {
+    tg_state_part parts[2];
+    parts_of(t, parts);
+    tg_status status = tg_state_load(t->ctx, t->state_path, "speech", parts, 2, &t->place);
+    if (t->place.step == 0)
+        t->place.score = -1;
+    t->feed.block = t->place.block;
+    t->feed.used = t->place.piece;
     return status;
 }
 
@@ -145,16 +81,14 @@ static tg_status resume(trainer *t) {
 
 /* Part of the schedule that is done, 0..1. */
 static double progress(const trainer *t) {
-    if (t->o.steps > 0)
-        return (double)t->step / (double)t->o.steps;
-    if (t->o.hours > 0)
-        return t->audio_s / (3600 * t->o.hours);
-    return t->time_s / t->o.time_s;
+    if (t->o.steps <= 0 && t->o.hours > 0)
+        return fmin(1, t->place.heard_s / (3600 * t->o.hours));
+    return tg_state_share(&t->place, t->o.steps, t->o.time_s);
 }
 
 static float learning_rate(const trainer *t) {
-    double warm = fmin(1, (double)(t->step + 1) / WARMUP_STEPS);
-    double done = fmin(1, progress(t));
+    double warm = fmin(1, (double)(t->place.step + 1) / WARMUP_STEPS);
+    double done = progress(t);
     return (float)(t->o.lr * warm * (0.02 + 0.98 * 0.5 * (1 + cos(M_PI * done))));
 }
 
@@ -163,7 +97,7 @@ static tg_status train_piece(trainer *t, int index, const tg_speech_piece *piece
     int64_t rows = piece->rows;
     e->rows = rows;
     e->n = (rows - 1) * TG_SPEECH_HOP + tg_hubert_field(tg_hubert_config_of(t->net.encoder));
-    tg_draws draws = tg_draws_make(t->o.seed, (uint64_t)t->step, (uint64_t)index);
+    tg_draws draws = tg_draws_make(t->o.seed, (uint64_t)t->place.step, (uint64_t)index);
     const tg_speech_corpus *corpus = &t->feed.corpus;
     tg_status status =
         piece->cut.clip < 0
@@ -203,7 +137,7 @@ static tg_status train_step(trainer *t) {
     tg_speech_piece piece[TG_STEP_PIECES];
     int pieces;
     int64_t total;
-    tg_status status = tg_speech_feed_step(t->ctx, &t->feed, t->step, piece, &pieces, &total);
+    tg_status status = tg_speech_feed_step(t->ctx, &t->feed, t->place.step, piece, &pieces, &total);
     for (int s = 0; s < 2 && status == TG_OK; s++)
         status = tg_params_zero_grad(t->ctx, t->params[s]);
     double loss_before = t->recent.loss, rows_before = t->recent.rows;
@@ -219,14 +153,14 @@ static tg_status train_step(trainer *t) {
         return tg_fail(t->ctx, TG_EINTERNAL,
                        "speech: the loss is not finite at step %lld\n"
                        "  expected: a loss that falls\n  try: a lower learning rate",
-                       (long long)t->step);
+                       (long long)t->place.step);
     for (int s = 0; s < 2; s++) {
         tg_adam_step(t->adam[s], lr);
         tg_ema_update(t->ema[s]);
     }
-    t->loss = t->step == 0 ? loss : 0.98 * t->loss + 0.02 * loss;
-    t->step++;
-    t->audio_s += (double)total / 50;
+    t->place.loss = t->place.step == 0 ? loss : 0.98 * t->place.loss + 0.02 * loss;
+    t->place.step++;
+    t->place.heard_s += (double)total / 50;
     t->recent_audio_s += (double)total / 50;
     return TG_OK;
 }
@@ -240,13 +174,13 @@ static tg_status write_log(trainer *t) {
         snprintf(held, sizeof held, ",%.4f,%.4f,%.4f,%.4f", h->loss / h->rows,
                  tg_speech_score_accuracy(h), tg_speech_score_silence(h), tg_speech_score_gap(h));
     snprintf(line, sizeof line, "%lld,%.1f,%.0f,%d,%.3g,%.4f,%.4f,%.4f,%.4f,%.1f%s",
-             (long long)t->step, t->time_s, t->audio_s, t->feed.corpus.count, learning_rate(t),
-             r->loss / fmax(r->rows, 1), tg_speech_score_accuracy(r), tg_speech_score_silence(r),
-             tg_speech_score_gap(r), t->recent_audio_s / fmax(t->time_s - t->recent_start_s, 1e-3),
-             held);
+             (long long)t->place.step, t->place.time_s, t->place.heard_s, t->feed.corpus.count,
+             learning_rate(t), r->loss / fmax(r->rows, 1), tg_speech_score_accuracy(r),
+             tg_speech_score_silence(r), tg_speech_score_gap(r),
+             t->recent_audio_s / fmax(t->place.time_s - t->recent_start_s, 1e-3), held);
     t->recent = (tg_speech_score){0};
     t->recent_audio_s = 0;
-    t->recent_start_s = t->time_s;
+    t->recent_start_s = t->place.time_s;
     return tg_log_line(t->ctx, t->log_path,
                        "step,time_s,audio_s,clips,lr,loss,accuracy,silence,gap_r,audio_per_s,"
                        "held_loss,held_accuracy,held_silence,held_gap_r",
@@ -265,7 +199,7 @@ static tg_status check(trainer *t) {
     for (int s = 0; s < 2; s++)
         tg_ema_swap(t->ema[s]);
     if (status == TG_OK)
-        t->accuracy = tg_speech_score_accuracy(&t->held);
+        t->place.score = tg_speech_score_accuracy(&t->held);
     return status;
 }
 
@@ -273,24 +207,24 @@ static tg_status check(trainer *t) {
 
 static void bring_clock_up(trainer *t) {
     double now = tg_now_s();
-    t->time_s += now - t->clock;
+    t->place.time_s += now - t->clock;
     t->clock = now;
 }
 
 static bool finished(const trainer *t) {
-    return (t->o.steps > 0 && t->step >= t->o.steps) ||
-           (t->o.hours > 0 && t->audio_s >= 3600 * t->o.hours) ||
-           (t->o.time_s > 0 && t->time_s >= t->o.time_s);
+    return (t->o.steps > 0 && t->place.step >= t->o.steps) ||
+           (t->o.hours > 0 && t->place.heard_s >= 3600 * t->o.hours) ||
+           (t->o.time_s > 0 && t->place.time_s >= t->o.time_s);
 }
 
 static tg_status loop(trainer *t) {
     tg_status status = TG_OK;
     t->clock = tg_now_s();
-    t->recent_start_s = t->time_s;
-    t->next_save_s = t->time_s + t->o.save_every_s;
-    t->next_check_s = t->time_s + fmin(60, t->o.check_every_s);
-    t->next_scan_s = t->time_s + 60;
-    double epoch_end_s = t->audio_s + (double)t->feed.corpus.samples / TG_SPEECH_RATE;
+    t->recent_start_s = t->place.time_s;
+    t->next_save_s = t->place.time_s + t->o.save_every_s;
+    t->next_check_s = t->place.time_s + fmin(60, t->o.check_every_s);
+    t->next_scan_s = t->place.time_s + 60;
+    double epoch_end_s = t->place.heard_s + (double)t->feed.corpus.samples / TG_SPEECH_RATE;
     bool stored = t->o.takes == NULL;
     while (!finished(t)) {
         status = tg_cancelled(t->ctx);
@@ -301,32 +235,32 @@ static tg_status loop(trainer *t) {
             break;
         bring_clock_up(t);
         /* A corpus that is still growing is looked through more often than once an epoch. */
-        if (stored && (t->audio_s >= epoch_end_s || t->time_s >= t->next_scan_s)) {
+        if (stored && (t->place.heard_s >= epoch_end_s || t->place.time_s >= t->next_scan_s)) {
             status = tg_speech_corpus_scan(t->ctx, &t->feed.corpus, 0);
-            epoch_end_s = t->audio_s + (double)t->feed.corpus.samples / TG_SPEECH_RATE;
-            t->next_scan_s = t->time_s + 60;
+            epoch_end_s = t->place.heard_s + (double)t->feed.corpus.samples / TG_SPEECH_RATE;
+            t->next_scan_s = t->place.time_s + 60;
         }
-        if (status == TG_OK && t->time_s >= t->next_check_s) {
+        if (status == TG_OK && t->place.time_s >= t->next_check_s) {
             status = check(t);
-            t->next_check_s = t->time_s + t->o.check_every_s;
+            t->next_check_s = t->place.time_s + t->o.check_every_s;
         }
-        if (status == TG_OK && t->step % 50 == 0)
+        if (status == TG_OK && t->place.step % 50 == 0)
             status = write_log(t);
-        if (status == TG_OK && t->time_s >= t->next_save_s) {
+        if (status == TG_OK && t->place.time_s >= t->next_save_s) {
             status = save_state(t);
-            t->next_save_s = t->time_s + t->o.save_every_s;
+            t->next_save_s = t->place.time_s + t->o.save_every_s;
         }
         if (status != TG_OK)
             break;
         char text[128];
-        snprintf(text, sizeof text, "loss %.3f, held-out rows right %.1f %%", t->loss,
-                 100 * t->accuracy);
+        snprintf(text, sizeof text, "loss %.3f, held-out rows right %.1f %%", t->place.loss,
+                 100 * t->place.score);
         if (t->o.steps > 0)
-            tg_progress(t->ctx, "speech", (double)t->step, (double)t->o.steps, text);
+            tg_progress(t->ctx, "speech", (double)t->place.step, (double)t->o.steps, text);
         else if (t->o.hours > 0)
-            tg_progress(t->ctx, "speech", t->audio_s, 3600 * t->o.hours, text);
+            tg_progress(t->ctx, "speech", t->place.heard_s, 3600 * t->o.hours, text);
         else
-            tg_progress(t->ctx, "speech", t->time_s, t->o.time_s, text);
+            tg_progress(t->ctx, "speech", t->place.time_s, t->o.time_s, text);
     }
     if (status != TG_OK && status != TG_ESTOPPED && status != TG_EINTR)
         return status;
@@ -396,10 +330,10 @@ static tg_status set_up(trainer *t) {
     }
     if (status == TG_OK && !good)
         status = tg_fail(t->ctx, TG_ENOMEM, "out of memory for training the speech encoder");
-    if (status == TG_OK && tg_file_exists(t->state_path))
-        status = resume(t);
     if (status == TG_OK)
-        status = tg_log_trim(t->ctx, t->log_path, t->step);
+        status = load_state(t);
+    if (status == TG_OK)
+        status = tg_log_trim(t->ctx, t->log_path, t->place.step);
     if (status == TG_OK && o->takes != NULL)
         status = tg_speech_feed_held_out(t->ctx, o->takes, HELD_OUT_TAKES, &t->held_out);
     if (status == TG_OK && o->takes != NULL)
@@ -435,7 +369,6 @@ tg_status tg_train_speech(tg_context *ctx, const tg_train_speech_options *option
         return tg_fail(ctx, TG_ENOMEM, "out of memory for training the speech encoder");
     t->ctx = ctx;
     t->o = *options;
-    t->accuracy = -1;
     if (t->o.step_audio_s <= 0)
         t->o.step_audio_s = 24;
     if (t->o.lr <= 0)
@@ -447,11 +380,11 @@ tg_status tg_train_speech(tg_context *ctx, const tg_train_speech_options *option
     tg_status status = set_up(t);
     if (status == TG_OK)
         status = loop(t);
-    result->steps = t->step;
-    result->audio_s = t->audio_s;
-    result->time_s = t->time_s;
-    result->loss = t->loss;
-    result->held_out_accuracy = t->accuracy;
+    result->steps = t->place.step;
+    result->audio_s = t->place.heard_s;
+    result->time_s = t->place.time_s;
+    result->loss = t->place.loss;
+    result->held_out_accuracy = t->place.score;
     result->held_out_silence = tg_speech_score_silence(&t->held);
     snprintf(result->encoder, sizeof result->encoder, "%s", t->encoder_path);
     tear_down(t);

@@ -58,7 +58,7 @@ double tg_state_share(const tg_state_place *place, int64_t steps, double time_s)
 tg_status tg_state_save(tg_context *ctx, const char *path, const char *kind,
                         const tg_state_part *parts, int count, const tg_state_place *place) {
     tg_st_writer *w = tg_st_writer_create();
-    char text[256], steps[128] = "";
+    char text[256], heard[96], steps[128] = "";
     tg_status s = w ? TG_OK : tg_fail(ctx, TG_ENOMEM, "%s: out of memory", path);
     for (int i = 0; s == TG_OK && i < count; i++) {
         s = visit_part(ctx, &parts[i], store, w);
@@ -67,8 +67,11 @@ tg_status tg_state_save(tg_context *ctx, const char *path, const char *kind,
     }
     snprintf(text, sizeof text, "%lld %.17g %.17g %.17g %lld%s", (long long)place->step,
              place->time_s, place->loss, place->score, (long long)place->best, steps);
+    snprintf(heard, sizeof heard, "%.17g %lld %d", place->heard_s, (long long)place->block,
+             place->piece);
     if (s == TG_OK && !(tg_st_add_meta(w, "talkgen.train", kind) &&
-                        tg_st_add_meta(w, "talkgen.train.place", text)))
+                        tg_st_add_meta(w, "talkgen.train.place", text) &&
+                        tg_st_add_meta(w, "talkgen.train.heard", heard)))
         s = tg_fail(ctx, TG_ENOMEM, "%s: out of memory", path);
     if (s == TG_OK)
         s = tg_st_write(ctx, w, path);
@@ -80,6 +83,7 @@ static tg_status read_place(tg_context *ctx, const tg_st *st, const char *path, 
                             const tg_state_part *parts, int count, tg_state_place *place) {
     const char *found = tg_st_meta(st, "talkgen.train");
     const char *text = tg_st_meta(st, "talkgen.train.place");
+    const char *heard = tg_st_meta(st, "talkgen.train.heard"); /* missing in older states */
     long long step, best;
     int used = 0;
     if (!found || strcmp(found, kind) != 0 || !text ||
@@ -91,6 +95,14 @@ static tg_status read_place(tg_context *ctx, const tg_st *st, const char *path, 
                        path, kind);
     place->step = step;
     place->best = best;
+    long long block = 0;
+    if (heard && (sscanf(heard, "%lg %lld %d", &place->heard_s, &block, &place->piece) != 3 ||
+                  block < 0 || place->piece < 0))
+        return tg_fail(ctx, TG_EMODEL,
+                       "%s: talkgen.train.heard is \"%.60s\"\n"
+                       "  expected: seconds, block of takes, piece\n  try: another --work folder",
+                       path, heard);
+    place->block = block;
     for (int i = 0; i < count; i++) {
         long long steps = 0;
         int n = 0;

@@ -22,6 +22,10 @@ typedef struct {
     double loss;   /* smoothed */
     double score;  /* of the last or best check, stage by stage its own */
     int64_t best;  /* step of the best check, where a stage keeps the best */
+    /* Of the speech encoder, which hears every second of its takes once: */
+    double heard_s; /* trained on, in all runs */
+    int64_t block;  /* of takes, and pieces of it that are done */
+    int piece;
 } tg_state_place;
 
 /* Part of the schedule that is over, 1 = all: by steps if `steps` says how many, else by time. */

@@ -175,7 +175,7 @@ static void state_on_disk(void **state) {
     tg_state_part part_a = {"net", a.params, a.adam, a.rmsprop, a.ema};
     tg_state_part part_b = {"net", b.params, b.adam, b.rmsprop, b.ema};
     tg_state_part part_c = {"net", c.params, c.adam, c.rmsprop, c.ema};
-    tg_state_place place = {12, 3.25, 0.125, -7, 9}, got = {.step = 99};
+    tg_state_place place = {12, 3.25, 0.125, -7, 9, 100.5, 3, 17}, got = {.step = 99};
 
     /* no file: nothing changes, the place is the beginning */
     assert_int_equal(tg_state_load(ctx, path, "test", &part_b, 1, &got), TG_OK);
@@ -188,6 +188,7 @@ static void state_on_disk(void **state) {
     assert_int_equal(got.step, 12);
     assert_int_equal(got.best, 9);
     assert_true(got.time_s == 3.25 && got.loss == 0.125 && got.score == -7);
+    assert_true(got.heard_s == 100.5 && got.block == 3 && got.piece == 17);
     for (int i = 3; i < 6; i++) {
         step(ctx, &a, i);
         step(ctx, &b, i);
@@ -198,6 +199,10 @@ static void state_on_disk(void **state) {
     /* another stage, another shape */
     assert_int_equal(tg_state_load(ctx, path, "other", &part_b, 1, &got), TG_EMODEL);
     assert_int_equal(tg_state_load(ctx, path, "test", &part_c, 1, &got), TG_EMODEL);
+    /* a place in the takes that cannot be */
+    place.block = -1;
+    assert_int_equal(tg_state_save(ctx, path, "test", &part_a, 1, &place), TG_OK);
+    assert_int_equal(tg_state_load(ctx, path, "test", &part_b, 1, &got), TG_EMODEL);
     free_network(&a);
     free_network(&b);
     free_network(&c);

@@ -310,9 +310,9 @@ static void test_resumed_speech_ends_at_the_same_weights(void **state) {
     assert_true(f.made[1] >= 20);
     assert_int_equal(train_speech(&f, "speech2", "speech", 8, &b), TG_ESTOPPED);
     assert_int_equal(b.steps, 2);
-    assert_true(kept("speech2/state.safetensors", "talkgen.train.speech", "2 "));
+    assert_true(kept("speech2/state.safetensors", "talkgen.train.place", "2 "));
     assert_int_equal(train_speech(&f, "speech2", "speech", 8, &b), TG_ESTOPPED);
-    assert_true(kept("speech2/state.safetensors", "talkgen.train.speech", "4 "));
+    assert_true(kept("speech2/state.safetensors", "talkgen.train.place", "4 "));
     assert_int_equal(train_speech(&f, "speech2", NULL, 8, &b), TG_OK);
     assert_int_equal(f.open, 0);
     assert_same_file(a.encoder, b.encoder);
