@@ -378,6 +378,14 @@ static void print_failure(const tg_context *ctx, tg_status s) {
                 tg_peak_rss_bytes() >> 20);
 }
 
+/* Training and recordings keep what is done when they are interrupted. */
+static bool resumes(int argc, char **argv) {
+    const char *command = argc > 1 ? argv[1] : "", *part = argc > 2 ? argv[2] : "";
+    return strcmp(command, "train") == 0 ||
+           (strcmp(command, "studio") == 0 &&
+            (strcmp(part, "film") == 0 || strcmp(part, "corpus") == 0));
+}
+
 int main(int argc, char **argv) {
     /* Without threads of its own until the options say how many. */
     tg_context *ctx = tg_context_create(1);
@@ -399,7 +407,9 @@ int main(int argc, char **argv) {
         s = tg_fail(ctx, TG_EOUTPUT,
                     "standard output could not be written\n  expected: room for the result\n  try: "
                     "another output");
-    if (s == TG_EINTR)
+    if (s == TG_EINTR && resumes(argc, argv))
+        fprintf(stderr, "talkgen: interrupted; run the same command again to go on\n");
+    else if (s == TG_EINTR)
         fprintf(stderr, "talkgen: interrupted, nothing left behind\n");
     else if (s == TG_ESTOPPED)
         fprintf(stderr, "talkgen: stopped; run the same command again to go on\n");

@@ -192,6 +192,7 @@ for signal in INT TERM; do
     wait $pid
     got=$?
     [ $got = "$([ $signal = INT ] && echo 130 || echo 75)" ] || tell "exit $got after SIG$signal"
+    [ $signal = TERM ] || grep -q 'nothing left behind' $signal.txt || tell "after SIGINT: $(cat $signal.txt)"
     absent killed.mp4
 done
 finish
