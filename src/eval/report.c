@@ -159,18 +159,20 @@ static void row(FILE *page, const char *what, double value, const char *format,
     fprintf(page, "<td>%s", compare);
 }
 
+/* What a domain figure is read beside: the person's own scatter, and the motion without postnet. */
+static void beside(char out[128], const char *unit, double own, bool has_raw, double raw) {
+    char without[48] = "";
+    if (has_raw)
+        snprintf(without, sizeof without, "; %.2f%s without the postnet", raw, unit);
+    snprintf(out, 128, "%.2f%s of its own halves%s", own, unit, without);
+}
+
 static void tell_domain(report *r, const tg_spoken_score *s) {
     const tg_domain_figures *own = &s->own_domain, *raw = &s->raw_domain;
-    char mean[96], covariance[96], variance[96];
-    int m = snprintf(mean, sizeof mean, "%.2f mm of its own halves", own->mean_mm);
-    int c = snprintf(covariance, sizeof covariance, "%.2f of its own halves", own->covariance);
-    int v = snprintf(variance, sizeof variance, "1; %.2f of its own halves", own->variance);
-    if (s->has_postnet) {
-        snprintf(mean + m, sizeof mean - m, "; %.2f mm without the postnet", raw->mean_mm);
-        snprintf(covariance + c, sizeof covariance - c, "; %.2f without the postnet",
-                 raw->covariance);
-        snprintf(variance + v, sizeof variance - v, "; %.2f without the postnet", raw->variance);
-    }
+    char mean[128], covariance[128], variance[128];
+    beside(mean, " mm", own->mean_mm, s->has_postnet, raw->mean_mm);
+    beside(covariance, "", own->covariance, s->has_postnet, raw->covariance);
+    beside(variance, "", own->variance, s->has_postnet, raw->variance);
     row(r->page, "mean face off the person's, temperature 0.3", s->domain.mean_mm, "%.2f mm", mean);
     row(r->page, "covariance of the landmarks off the person's, share", s->domain.covariance,
         "%.2f", covariance);
