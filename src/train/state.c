@@ -2,6 +2,7 @@
 #include "train/state.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,8 +97,9 @@ static tg_status read_place(tg_context *ctx, const tg_st *st, const char *path, 
     place->step = step;
     place->best = best;
     long long block = 0;
-    if (heard && (sscanf(heard, "%lg %lld %d", &place->heard_s, &block, &place->piece) != 3 ||
-                  block < 0 || place->piece < 0))
+    if (heard &&
+        (sscanf(heard, "%lg %lld %d", &place->heard_s, &block, &place->piece) != 3 ||
+         !(place->heard_s >= 0 && isfinite(place->heard_s)) || block < 0 || place->piece < 0))
         return tg_fail(ctx, TG_EMODEL,
                        "%s: talkgen.train.heard is \"%.60s\"\n"
                        "  expected: seconds, block of takes, piece\n  try: another --work folder",

@@ -200,6 +200,13 @@ static void state_on_disk(void **state) {
     assert_int_equal(tg_state_load(ctx, path, "other", &part_b, 1, &got), TG_EMODEL);
     assert_int_equal(tg_state_load(ctx, path, "test", &part_c, 1, &got), TG_EMODEL);
     /* a place in the takes that cannot be */
+    const double seconds[] = {NAN, INFINITY, -1};
+    for (int i = 0; i < 3; i++) {
+        place.heard_s = seconds[i];
+        assert_int_equal(tg_state_save(ctx, path, "test", &part_a, 1, &place), TG_OK);
+        assert_int_equal(tg_state_load(ctx, path, "test", &part_b, 1, &got), TG_EMODEL);
+    }
+    place.heard_s = 1;
     place.block = -1;
     assert_int_equal(tg_state_save(ctx, path, "test", &part_a, 1, &place), TG_OK);
     assert_int_equal(tg_state_load(ctx, path, "test", &part_b, 1, &got), TG_EMODEL);
