@@ -159,7 +159,7 @@ typedef struct {
     double jitter;       /* temperature 0.3: mean second difference of the mouth, mm per frame^2 */
     double true_jitter;  /* of the recording */
     double gap_ratio;    /* temperature 0.3: deviation of the gap over the recording's */
-    tg_domain_figures domain;     /* temperature 0.3, against all frames of the recording */
+    tg_domain_figures domain;     /* temperature 0.3, held-out frames against the true ones */
     tg_domain_figures raw_domain; /* the same without the postnet, if there is one */
     tg_domain_figures own_domain; /* the recording's second half against its first: what the other
                                      two cannot be expected to beat with other words */

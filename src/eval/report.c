@@ -173,7 +173,8 @@ static void tell_domain(report *r, const tg_spoken_score *s) {
     beside(mean, " mm", own->mean_mm, s->has_postnet, raw->mean_mm);
     beside(covariance, "", own->covariance, s->has_postnet, raw->covariance);
     beside(variance, "", own->variance, s->has_postnet, raw->variance);
-    row(r->page, "mean face off the person's, temperature 0.3", s->domain.mean_mm, "%.2f mm", mean);
+    row(r->page, "mean face off the person's, held-out frames, temperature 0.3", s->domain.mean_mm,
+        "%.2f mm", mean);
     row(r->page, "covariance of the landmarks off the person's, share", s->domain.covariance,
         "%.2f", covariance);
     row(r->page, "variance of the landmarks over the person's", s->domain.variance, "%.2f",

@@ -64,6 +64,21 @@ static void compare_truth(const tg_dataset *data, const take *flat, tg_spoken_sc
     out->gap_corr = tg_pairs_correlation(&gaps);
 }
 
+/* Made and true landmarks of the held-out frames, packed: [n,204] each; n <= frames held out. */
+static int64_t pack_held_out(const tg_dataset *data, const take *made, float *cloud, float *truth) {
+    int64_t n = 0;
+    for (int64_t f = data->train_frames; f < data->frames; f++) {
+        int64_t row = data->image_id[f];
+        if (row >= made->rows)
+            continue;
+        memcpy(cloud + n * TG_COND_DIM, made->landmarks + row * TG_COND_DIM,
+               TG_COND_DIM * sizeof *cloud);
+        memcpy(truth + n++ * TG_COND_DIM, data->landmarks + row * TG_COND_DIM,
+               TG_COND_DIM * sizeof *truth);
+    }
+    return n;
+}
+
 /* As a cloud beside the person's, and what the postnet has to do with that. */
 static tg_status compare_domain(tg_context *ctx, const tg_identity *identity,
                                 const tg_dataset *data, const char *audio, const take *usual,
@@ -71,17 +86,24 @@ static tg_status compare_domain(tg_context *ctx, const tg_identity *identity,
     take raw = {0};
     tg_status s = TG_OK;
     out->has_postnet = identity->postnet != NULL;
-    int64_t half = data->landmark_rows / 2;
-    const float *second_half = data->landmarks + half * TG_COND_DIM;
-    bool ok = tg_domain_distance(usual->landmarks, usual->rows, data->landmarks,
-                                 data->landmark_rows, &out->domain) &&
-              tg_domain_distance(second_half, data->landmark_rows - half, data->landmarks, half,
-                                 &out->own_domain);
-    if (ok && out->has_postnet) {
+    if (out->has_postnet)
         s = make_take(ctx, identity, audio, usual_temperature, seed, true, &raw);
-        ok = s != TG_OK || tg_domain_distance(raw.landmarks, raw.rows, data->landmarks,
-                                              data->landmark_rows, &out->raw_domain);
+    size_t held_out = (size_t)(data->frames - data->train_frames);
+    float *block = tg_alloc(2 * held_out * TG_COND_DIM * sizeof *block);
+    bool ok = block != NULL;
+    if (ok && s == TG_OK) {
+        float *truth = block + held_out * TG_COND_DIM;
+        int64_t half = data->landmark_rows / 2, n = pack_held_out(data, usual, block, truth);
+        const float *second_half = data->landmarks + half * TG_COND_DIM;
+        ok = tg_domain_distance(block, n, truth, n, &out->domain) &&
+             tg_domain_distance(second_half, data->landmark_rows - half, data->landmarks, half,
+                                &out->own_domain);
+        if (ok && out->has_postnet) {
+            n = pack_held_out(data, &raw, block, truth);
+            ok = tg_domain_distance(block, n, truth, n, &out->raw_domain);
+        }
     }
+    tg_free(block);
     tg_free(raw.landmarks);
     return ok ? s : tg_fail(ctx, TG_ENOMEM, "out of memory for two covariances");
 }
