@@ -1,7 +1,8 @@
-/* Speech engines run in a child process of their own, one per utterance. Their state is global and
- * carries over from one utterance to the next (phase of the pitch flutter, libc's rand for noise),
- * they print, may end the process and have crashed on strange words. In a fresh copy of the
- * process the same text gives the same sound, and any number of threads can speak at once. */
+/* flite and espeak-ng run in a child process of their own, one per utterance (festival is a program
+ * and one anyway). Their state is global and carries over from one utterance to the next (phase of
+ * the pitch flutter, libc's rand for noise), they print, may end the process and have crashed on
+ * strange words. In a fresh copy of the process the same text gives the same sound, and any number
+ * of threads can speak at once. */
 #ifndef TG_STUDIO_CHILD_H
 #define TG_STUDIO_CHILD_H
 

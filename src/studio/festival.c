@@ -1,20 +1,14 @@
 #include "studio/festival.h"
 
-#include "studio/child.h"
 #include "talkgen/io.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <iconv.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 #define VOICES_DIR "/usr/share/festival/voices/"
 
@@ -167,18 +161,6 @@ int tg_festival_phones(const char *voice, const char *segment, const char *out[2
 
 /* ---- running it ------------------------------------------------------------------------ */
 
-/* A file without a name that festival opens as /dev/fd/N. */
-typedef struct {
-    int fd;
-    char path[24];
-} nameless;
-
-static bool open_nameless(nameless *f, const char *name) {
-    f->fd = memfd_create(name, 0); /* stays open in the program that is run */
-    snprintf(f->path, sizeof f->path, "/dev/fd/%d", f->fd);
-    return f->fd >= 0;
-}
-
 /* The text in the voice's encoding as a Scheme string. Letters that the encoding lacks are left
  * out. */
 static void quote(const char *text, const char *charset, char *out, size_t size) {
@@ -204,18 +186,6 @@ static void quote(const char *text, const char *charset, char *out, size_t size)
     out[n] = 0;
     if (to != (iconv_t)-1)
         iconv_close(to);
-}
-
-static bool run(const char *script) {
-    char *const argv[] = {"festival", "--batch", (char *)script, NULL};
-    pid_t pid;
-    if (posix_spawnp(&pid, "festival", NULL, NULL, argv, environ))
-        return false;
-    int how;
-    while (waitpid(pid, &how, 0) < 0)
-        if (errno != EINTR)
-            return false;
-    return WIFEXITED(how) && WEXITSTATUS(how) == 0;
 }
 
 /* Lines of "end 100 name" behind one that says "#". */
@@ -249,14 +219,16 @@ static bool take_phones(FILE *labels, const festival_voice *v, double total, tg_
     return true;
 }
 
-static tg_status collect(tg_context *ctx, const festival_voice *v, const nameless *sound,
-                         const nameless *labels, tg_raw_speech *out) {
+static tg_status collect(tg_context *ctx, const festival_voice *v, const tg_festival *festival,
+                         tg_raw_speech *out) {
+    char name[24];
     int channels;
-    tg_status s =
-        tg_audio_read_all(ctx, sound->path, &out->samples, &out->count, &channels, &out->rate);
+    tg_festival_sound(festival, name);
+    tg_status s = tg_audio_read_all(ctx, name, &out->samples, &out->count, &channels, &out->rate);
     if (s != TG_OK)
-        return s;
-    FILE *f = fopen(labels->path, "r");
+        return tg_fail(ctx, TG_EINTERNAL, "festival voice %s gave no sound", v->name);
+    tg_festival_labels(festival, name);
+    FILE *f = fopen(name, "r");
     bool ok = f && channels == 1 && out->count > 0 &&
               take_phones(f, v, (double)out->count / out->rate, &out->phones);
     if (f)
@@ -266,31 +238,25 @@ static tg_status collect(tg_context *ctx, const festival_voice *v, const nameles
                : tg_fail(ctx, TG_EINTERNAL, "festival voice %s gave no sound", v->name);
 }
 
-static tg_status speak(tg_context *ctx, const tg_voice *voice, float tempo, const char *text,
-                       tg_raw_speech *out) {
-    const festival_voice *v = find_voice(voice->name);
-    nameless script, sound, labels;
-    char quoted[1024], program[1536];
-    if (!open_nameless(&script, "script") || !open_nameless(&sound, "sound.wav") ||
-        !open_nameless(&labels, "labels"))
-        return tg_fail(ctx, TG_EINTERNAL, "no files for festival: %s", strerror(errno));
-    quote(text, v->charset, quoted, sizeof quoted);
-    int n = snprintf(program, sizeof program,
-                     "(voice_%s)\n(Parameter.set 'Duration_Stretch %.3f)\n"
-                     "(set! u (utt.synth (Utterance Text \"%s\")))\n"
-                     "(utt.save.wave u \"%s\" 'riff)\n(utt.save.segs u \"%s\")\n",
-                     strchr(v->place, '/') + 1, 1 / tempo, quoted, sound.path, labels.path);
-    if (write(script.fd, program, (size_t)n) != n || !run(script.path))
-        return tg_fail(ctx, TG_EINTERNAL, "festival voice %s failed to speak \"%s\"", v->name,
-                       text);
-    return collect(ctx, v, &sound, &labels, out);
+/* Starts the program with a voice if it does not run yet. */
+static tg_status need_running(tg_context *ctx, const festival_voice *v, tg_festival **running) {
+    char load[64];
+    if (*running)
+        return TG_OK;
+    *running = tg_festival_start();
+    if (!*running)
+        return tg_fail(ctx, TG_EINTERNAL, "festival does not start: %s", strerror(errno));
+    snprintf(load, sizeof load, "(voice_%s)", strchr(v->place, '/') + 1);
+    return tg_festival_do(*running, load)
+               ? TG_OK
+               : tg_fail(ctx, TG_EINTERNAL, "festival died of its voice %s", v->name);
 }
 
-tg_status tg_festival_speak(tg_context *ctx, const tg_voice *voice, float tempo, const char *text,
-                            tg_raw_speech *out) {
+tg_status tg_festival_speak(tg_context *ctx, const tg_voice *voice, float tempo,
+                            tg_festival **running, const char *text, tg_raw_speech *out) {
     *out = (tg_raw_speech){0};
     const char *missing;
-    if (!tg_festival_installed(&missing))
+    if (!*running && !tg_festival_installed(&missing))
         return tg_fail(ctx, TG_EINPUT,
                        "festival is not complete: %s is missing\n  expected: the program and its "
                        "voices\n  try: apt-get install festival festvox-kdlpc16k "
@@ -298,5 +264,25 @@ tg_status tg_festival_speak(tg_context *ctx, const tg_voice *voice, float tempo,
                        "festvox-czech-krb festvox-czech-machac festvox-czech-ph festvox-italp16k "
                        "festvox-itapc16k festvox-ru festvox-suopuhe-lj festvox-suopuhe-mv",
                        missing);
-    return tg_speak_in_child(ctx, speak, voice, tempo, text, out);
+    const festival_voice *v = find_voice(voice->name);
+    char quoted[1024], program[1536];
+    tg_status s = need_running(ctx, v, running);
+    quote(text, v->charset, quoted, sizeof quoted);
+    /* The Czech voices draw their melody by chance: every sentence begins with the same. */
+    snprintf(program, sizeof program,
+             "(srand 1)\n(set! czech-rand-range nil)\n"
+             "(Parameter.set 'Duration_Stretch %.3f)\n"
+             "(set! u (utt.synth (Utterance Text \"%s\")))\n"
+             "(utt.save.wave u \"" TG_FESTIVAL_SOUND "\" 'riff)\n"
+             "(utt.save.segs u \"" TG_FESTIVAL_LABELS "\")",
+             1 / tempo, quoted);
+    if (s == TG_OK && !tg_festival_do(*running, program))
+        s = tg_fail(ctx, TG_EINTERNAL, "festival voice %s died of \"%s\"", v->name, text);
+    if (s == TG_OK)
+        s = collect(ctx, v, *running, out);
+    else
+        tg_festival_stop(running);
+    if (s != TG_OK)
+        tg_raw_speech_free(out);
+    return s;
 }

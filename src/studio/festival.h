@@ -3,6 +3,7 @@
 #ifndef TG_STUDIO_FESTIVAL_H
 #define TG_STUDIO_FESTIVAL_H
 
+#include "studio/festival_process.h"
 #include "studio/speak.h"
 
 int tg_festival_voice_count(void);
@@ -14,7 +15,10 @@ const char *tg_festival_language(const char *name);
 bool tg_festival_installed(const char **missing);
 /* ARPAbet phones of a segment as the voice names it; 0 = a pause or unknown. */
 int tg_festival_phones(const char *voice, const char *segment, const char *out[2]);
-tg_status tg_festival_speak(tg_context *ctx, const tg_voice *voice, float tempo, const char *text,
-                            tg_raw_speech *out);
+/* *running: the program with this voice, from an earlier call, or NULL; the first call starts it
+ * and it stays for the next until tg_festival_stop. What it said before does not change what it
+ * says. */
+tg_status tg_festival_speak(tg_context *ctx, const tg_voice *voice, float tempo,
+                            tg_festival **running, const char *text, tg_raw_speech *out);
 
 #endif

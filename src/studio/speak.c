@@ -52,15 +52,18 @@ tg_status tg_voice_parse(tg_context *ctx, const char *name, tg_voice *out) {
     return TG_OK;
 }
 
-tg_status tg_speak(tg_context *ctx, const tg_voice *voice, const char *text, tg_speech *out) {
+/* festival: as in tg_festival_speak; not of the other engines. */
+static tg_status speak(tg_context *ctx, const tg_voice *voice, tg_festival **festival,
+                       const char *text, tg_speech *out) {
     *out = (tg_speech){0};
     tg_raw_speech raw;
     /* Played `warp` times as fast, the speech is that much shorter: ask for a slower one. */
     float tempo = voice->tempo / voice->warp;
-    tg_status status =
-        voice->engine == TG_ENGINE_FLITE      ? tg_flite_speak(ctx, voice, tempo, text, &raw)
-        : voice->engine == TG_ENGINE_FESTIVAL ? tg_festival_speak(ctx, voice, tempo, text, &raw)
-                                              : tg_espeak_speak(ctx, voice, tempo, text, &raw);
+    tg_status status = voice->engine == TG_ENGINE_FLITE
+                           ? tg_flite_speak(ctx, voice, tempo, text, &raw)
+                       : voice->engine == TG_ENGINE_FESTIVAL
+                           ? tg_festival_speak(ctx, voice, tempo, festival, text, &raw)
+                           : tg_espeak_speak(ctx, voice, tempo, text, &raw);
     if (status != TG_OK)
         return status;
     /* Multiples of 100 Hz keep the resampler's table of phases small. */
@@ -83,6 +86,13 @@ tg_status tg_speak(tg_context *ctx, const tg_voice *voice, const char *text, tg_
     }
     tg_phones_measure(&out->phones, out->samples, out->count);
     return TG_OK;
+}
+
+tg_status tg_speak(tg_context *ctx, const tg_voice *voice, const char *text, tg_speech *out) {
+    tg_festival *festival = NULL;
+    tg_status status = speak(ctx, voice, &festival, text, out);
+    tg_festival_stop(&festival);
+    return status;
 }
 
 /* ---- reading aloud ------------------------------------------------------------------ */
@@ -185,6 +195,7 @@ static void set_level(tg_speech *s) {
 tg_status tg_read_aloud(tg_context *ctx, const tg_voice *voice, const tg_read_options *options,
                         tg_speech *out) {
     recording r = {0};
+    tg_festival *festival = NULL;
     tg_rng rng = tg_rng_make(options->seed, voice->name, "pauses");
     tg_rng songs = tg_rng_make(options->seed, voice->name, "songs");
     double shortest = options->shortest_pause > 0 ? options->shortest_pause : 0.3;
@@ -205,7 +216,7 @@ tg_status tg_read_aloud(tg_context *ctx, const tg_voice *voice, const tg_read_op
         tg_speech sentence = {0};
         status = tg_cancelled(ctx);
         if (status == TG_OK)
-            status = tg_speak(ctx, voice, text, &sentence);
+            status = speak(ctx, voice, &festival, text, &sentence);
         /* An engine that trips over a made-up word does so every time: the next sentence. */
         if (status == TG_EINTERNAL && ++skipped <= MOST_SKIPPED) {
             status = TG_OK;
@@ -232,6 +243,7 @@ tg_status tg_read_aloud(tg_context *ctx, const tg_voice *voice, const tg_read_op
         if (!fits && (r.speech.phones.count > 1 || k > 50))
             break;
     }
+    tg_festival_stop(&festival);
     if (status == TG_OK && !ok)
         status = tg_fail(ctx, TG_ENOMEM, "no memory for speech");
     if (status == TG_OK)

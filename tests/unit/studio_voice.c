@@ -298,6 +298,71 @@ static void test_same_seed(void **state) {
     }
 }
 
+static tg_raw_speech festival_says(tg_festival **running, const char *name, const char *text) {
+    tg_voice voice;
+    tg_raw_speech out;
+    assert_int_equal(tg_voice_parse(ctx, name, &voice), TG_OK);
+    if (tg_festival_speak(ctx, &voice, 1.1f, running, text, &out) != TG_OK)
+        fail_msg("%s: %s", name, tg_message(ctx));
+    return out;
+}
+
+/* One festival says many sentences as one for each would. */
+static void test_festival_stays(void **state) {
+    (void)state;
+    const char *missing;
+    if (!tg_festival_installed(&missing)) {
+        print_message("skip: %s is not installed\n", missing);
+        skip();
+    }
+    static const char *const voices[] = {"festival:ona", "festival:dita", "festival:lp",
+                                         "festival:nsh", "festival:lj",   "festival:ked"};
+    static const char text[] = "kala mina tora, bena suva lima.";
+    for (size_t v = 0; v < sizeof voices / sizeof *voices; v++) {
+        tg_festival *fresh = NULL, *used = NULL;
+        tg_raw_speech first = festival_says(&used, voices[v], "mokela dira pevo santa tu. nima?");
+        tg_raw_speech later = festival_says(&used, voices[v], text);
+        tg_raw_speech alone = festival_says(&fresh, voices[v], text);
+        assert_true(first.count != alone.count);
+        assert_int_equal(later.count, alone.count);
+        assert_memory_equal(later.samples, alone.samples, (size_t)alone.count * sizeof(float));
+        assert_int_equal(later.phones.count, alone.phones.count);
+        for (int i = 0; i < alone.phones.count; i++)
+            assert_true(later.phones.phone[i].end == alone.phones.phone[i].end);
+        tg_raw_speech_free(&first);
+        tg_raw_speech_free(&later);
+        tg_raw_speech_free(&alone);
+        tg_festival_stop(&fresh);
+        tg_festival_stop(&used);
+    }
+}
+
+/* Neither an error in Scheme nor its death is the end. */
+static void test_festival_dies(void **state) {
+    (void)state;
+    const char *missing;
+    if (!tg_festival_installed(&missing)) {
+        print_message("skip: %s is not installed\n", missing);
+        skip();
+    }
+    tg_festival *running = NULL;
+    tg_raw_speech speech = festival_says(&running, "festival:lp", "mare");
+    tg_raw_speech_free(&speech);
+    assert_true(tg_festival_do(running, "(no.such.function \"x\")"));
+    speech = festival_says(&running, "festival:lp", "mare");
+    tg_raw_speech_free(&speech);
+    assert_false(tg_festival_do(running, "(quit)"));
+    assert_false(tg_festival_do(running, "(print 1)"));
+    tg_voice voice;
+    assert_int_equal(tg_voice_parse(ctx, "festival:lp", &voice), TG_OK);
+    assert_int_equal(tg_festival_speak(ctx, &voice, 1, &running, "mare", &speech), TG_EINTERNAL);
+    assert_null(running);
+    speech = festival_says(&running, "festival:lp", "mare");
+    tg_raw_speech_free(&speech);
+    tg_festival_stop(&running);
+    tg_festival_stop(&running);
+}
+
 static void test_bad_voices(void **state) {
     (void)state;
     static const char *const bad[] = {"", "flite", "flite:bob", "festival:kal", "espeak:"};
@@ -350,6 +415,8 @@ int main(void) {
         cmocka_unit_test(test_pauses),
         cmocka_unit_test(test_warp),
         cmocka_unit_test(test_same_seed),
+        cmocka_unit_test(test_festival_stays),
+        cmocka_unit_test(test_festival_dies),
         cmocka_unit_test(test_bad_voices),
         cmocka_unit_test(test_a_cancelled_reading),
         cmocka_unit_test(test_festival_phones),
