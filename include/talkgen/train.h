@@ -187,9 +187,10 @@ typedef struct {
 tg_status tg_train_motion(tg_context *ctx, const tg_train_motion_options *options,
                           tg_train_motion_result *result);
 
-/* Adapts the motion to one person: adversarial and sync terms on many voices, mse and lip gap on
- * the person's own recording (GeneFace 3.3), RMSprop. The weights of the check with the smallest
- * held-out error^2 + 0.1 sync are kept. */
+/* Adapts the motion to one person: adversarial and sync terms on many voices, mse on the person's
+ * own recording (GeneFace 3.3), and of ours there the lips' gap, mean and covariance, and for the
+ * other voices lips that stay closed; RMSprop. The result is the last step's; the held-out tenth is
+ * only told about. */
 typedef struct {
     const char *dataset; /* the person's recording: aud.wav, landmarks.npy */
     const char *corpus;
@@ -203,7 +204,7 @@ typedef struct {
     uint64_t seed;
 } tg_train_postnet_options;
 typedef struct {
-    int64_t steps, best_step;
+    int64_t steps;
     double time_s;
     double raw_error, error; /* held-out RMS error of the mouth before and after, motion space */
     double raw_gap_corr, gap_corr;

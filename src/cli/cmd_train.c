@@ -86,10 +86,10 @@ static tg_status train_postnet(tg_context *ctx, const cli_args *args, const char
     o.time_s = time_s;
     s = tg_train_postnet(ctx, &o, r);
     if (s == TG_OK)
-        printf("%s: step %lld of %lld, held-out mouth error %.3f (raw %.3f), gap correlation %.3f "
+        printf("%s: %lld steps, held-out mouth error %.3f (raw %.3f), gap correlation %.3f "
                "(raw %.3f)\n",
-               r->postnet, (long long)r->best_step, (long long)r->steps, r->error, r->raw_error,
-               r->gap_corr, r->raw_gap_corr);
+               r->postnet, (long long)r->steps, r->error, r->raw_error, r->gap_corr,
+               r->raw_gap_corr);
     return s;
 }
 
