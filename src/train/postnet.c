@@ -63,7 +63,7 @@ static void parts_of(const trainer *t, tg_state_part parts[2]) {
 /* Mean over the person's frames whose lips touch. */
 static void find_closed_mouth(trainer *t) {
     const tg_motion_clip *c = &t->person->clip[0];
-    double sum[TG_GAP_DIM] = {0}, weight = 0;
+    double sum[TG_GAP_DIM] = {0}, weight = 1e-300; /* not 0, if they never do */
     for (int64_t f = 0; f < c->frames; f++) {
         float gap[TG_GAP_DIM];
         tg_gap_vectors(c->motion + f * TG_MOTION_DIM, gap);
