@@ -221,14 +221,12 @@ static bool take_phones(FILE *labels, const festival_voice *v, double total, tg_
 
 static tg_status collect(tg_context *ctx, const festival_voice *v, const tg_festival *festival,
                          tg_raw_speech *out) {
-    char name[24];
     int channels;
-    tg_festival_sound(festival, name);
-    tg_status s = tg_audio_read_all(ctx, name, &out->samples, &out->count, &channels, &out->rate);
+    tg_status s = tg_audio_read_all(ctx, tg_festival_sound(festival), &out->samples, &out->count,
+                                    &channels, &out->rate);
     if (s != TG_OK)
         return tg_fail(ctx, TG_EINTERNAL, "festival voice %s gave no sound", v->name);
-    tg_festival_labels(festival, name);
-    FILE *f = fopen(name, "r");
+    FILE *f = fopen(tg_festival_labels(festival), "r");
     bool ok = f && channels == 1 && out->count > 0 &&
               take_phones(f, v, (double)out->count / out->rate, &out->phones);
     if (f)

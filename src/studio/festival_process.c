@@ -19,6 +19,7 @@ extern char **environ;
 struct tg_festival {
     pid_t pid;
     int talk, sound, labels; /* a socket for its input and output, files without a name */
+    char sound_name[24], labels_name[24];
 };
 
 enum { SOUND_FD = 3, LABELS_FD = 4, ABOVE = 10 };
@@ -66,6 +67,10 @@ tg_festival *tg_festival_start(void) {
     }
     if (its_end >= 0)
         close(its_end);
+    if (f) {
+        snprintf(f->sound_name, sizeof f->sound_name, "/dev/fd/%d", f->sound);
+        snprintf(f->labels_name, sizeof f->labels_name, "/dev/fd/%d", f->labels);
+    }
     return f;
 }
 
@@ -117,10 +122,10 @@ bool tg_festival_do(tg_festival *f, const char *scheme) {
            wait_for_end(f->talk);
 }
 
-void tg_festival_sound(const tg_festival *f, char *name) {
-    snprintf(name, 24, "/dev/fd/%d", f->sound);
+const char *tg_festival_sound(const tg_festival *f) {
+    return f->sound_name;
 }
 
-void tg_festival_labels(const tg_festival *f, char *name) {
-    snprintf(name, 24, "/dev/fd/%d", f->labels);
+const char *tg_festival_labels(const tg_festival *f) {
+    return f->labels_name;
 }

@@ -16,8 +16,8 @@ void tg_festival_stop(tg_festival **festival);
 /* Empties both files and has it evaluate Scheme until it is done; an error in it ends the
  * expression, not the program. false: it has died and is good for tg_festival_stop alone. */
 bool tg_festival_do(tg_festival *festival, const char *scheme);
-/* The same files as this process opens them; name [24]. */
-void tg_festival_sound(const tg_festival *festival, char *name);
-void tg_festival_labels(const tg_festival *festival, char *name);
+/* The same files as this process opens them; the names live as long as the festival. */
+const char *tg_festival_sound(const tg_festival *festival);
+const char *tg_festival_labels(const tg_festival *festival);
 
 #endif

@@ -298,6 +298,14 @@ static void test_same_seed(void **state) {
     }
 }
 
+static void need_festival(void) {
+    const char *missing;
+    if (!tg_festival_installed(&missing)) {
+        print_message("skip: %s is not installed\n", missing);
+        skip();
+    }
+}
+
 static tg_raw_speech festival_says(tg_festival **running, const char *name, const char *text) {
     tg_voice voice;
     tg_raw_speech out;
@@ -310,11 +318,7 @@ static tg_raw_speech festival_says(tg_festival **running, const char *name, cons
 /* One festival says many sentences as one for each would. */
 static void test_festival_stays(void **state) {
     (void)state;
-    const char *missing;
-    if (!tg_festival_installed(&missing)) {
-        print_message("skip: %s is not installed\n", missing);
-        skip();
-    }
+    need_festival();
     static const char *const voices[] = {"festival:ona", "festival:dita", "festival:lp",
                                          "festival:nsh", "festival:lj",   "festival:ked"};
     static const char text[] = "kala mina tora, bena suva lima.";
@@ -340,11 +344,7 @@ static void test_festival_stays(void **state) {
 /* Neither an error in Scheme nor its death is the end. */
 static void test_festival_dies(void **state) {
     (void)state;
-    const char *missing;
-    if (!tg_festival_installed(&missing)) {
-        print_message("skip: %s is not installed\n", missing);
-        skip();
-    }
+    need_festival();
     tg_festival *running = NULL;
     tg_raw_speech speech = festival_says(&running, "festival:lp", "mare");
     tg_raw_speech_free(&speech);
