@@ -105,6 +105,8 @@ tg_params *tg_postnet_params(tg_postnet *postnet); /* block1.*, block2.*, block3
  * until it is filled; a table of its own beside the parameters, because it was trained with the VAE
  * and is frozen. NULL without pitch. */
 float *tg_postnet_pitch_table(tg_postnet *postnet);
+/* What the last layer adds to every frame, [in_out_dim]. */
+float *tg_postnet_bias(tg_postnet *postnet);
 /* Random layers whose correction starts at zero. */
 void tg_postnet_init(tg_postnet *postnet, uint64_t seed);
 /* x [B,T,204], pitch [B,T,pitch_dim] or NULL -> [B,T,204]. Frames that are exactly zero stay zero.

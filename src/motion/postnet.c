@@ -111,6 +111,10 @@ float *tg_postnet_pitch_table(tg_postnet *postnet) {
     return postnet->pitch_table;
 }
 
+float *tg_postnet_bias(tg_postnet *postnet) {
+    return postnet->out_b->data;
+}
+
 void tg_postnet_init(tg_postnet *postnet, uint64_t seed) {
     tg_params_init(postnet->params, seed);
     memset(postnet->out_w->data, 0, (size_t)tg_numel(postnet->out_w) * sizeof(float));

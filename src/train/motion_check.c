@@ -75,3 +75,28 @@ tg_status tg_motion_check(tg_context *ctx, tg_vae *vae, tg_postnet *postnet,
     out->gap_corr = tg_pairs_correlation(&gaps);
     return TG_OK;
 }
+
+tg_status tg_motion_bias(tg_context *ctx, tg_vae *vae, tg_postnet *postnet,
+                         const tg_motion_data *data, int clip, float temperature,
+                         float bias[TG_MOTION_DIM]) {
+    const tg_motion_clip *c = &data->clip[clip];
+    tg_motion_sampling sampling = {.seed = 1, .clip_id = "", .temperature = temperature};
+    float *rows = tg_alloc((size_t)(2 * c->frames * data->feature_dim) * sizeof *rows);
+    float *pred = tg_alloc((size_t)(c->frames * TG_MOTION_DIM) * sizeof *pred);
+    tg_status s = TG_OK;
+    if (!rows || !pred)
+        s = tg_fail(ctx, TG_ENOMEM, "out of memory for a check of the motion");
+    if (s == TG_OK) {
+        tg_motion_rows(data, clip, 0, 0, 2 * c->frames, rows);
+        s = predict(ctx, vae, postnet, &sampling, rows, data->feature_dim, c->frames, pred);
+    }
+    for (int k = 0; s == TG_OK && k < TG_MOTION_DIM; k++) {
+        double sum = 0;
+        for (int64_t f = 0; f < c->frames; f++)
+            sum += (double)pred[f * TG_MOTION_DIM + k] - c->motion[f * TG_MOTION_DIM + k];
+        bias[k] = (float)(sum / (double)c->frames);
+    }
+    tg_free(rows);
+    tg_free(pred);
+    return s;
+}

@@ -15,4 +15,10 @@ typedef struct {
 tg_status tg_motion_check(tg_context *ctx, tg_vae *vae, tg_postnet *postnet,
                           const tg_motion_data *data, int first, int clips, tg_motion_figures *out);
 
+/* Mean over clip `clip` of what is predicted at `temperature` minus the truth: bias [204], motion
+ * space. What the sentences do to the mean, they do to both. */
+tg_status tg_motion_bias(tg_context *ctx, tg_vae *vae, tg_postnet *postnet,
+                         const tg_motion_data *data, int clip, float temperature,
+                         float bias[TG_MOTION_DIM]);
+
 #endif

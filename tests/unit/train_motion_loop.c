@@ -14,6 +14,7 @@
 #include "talkgen/speech.h"
 #include "talkgen/systems.h"
 #include "talkgen/train.h"
+#include "train/motion_check.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -120,6 +121,32 @@ static tg_status train_postnet(const char *name, bool stop, bool kill,
     return status;
 }
 
+/* The person's motion made from their own sound has the person's mean; the voice's has not. */
+static void assert_centred(const char *path) {
+    tg_context *ctx = tg_context_create(1);
+    tg_hubert *hubert = NULL;
+    tg_vae *vae = NULL;
+    tg_postnet *postnet = NULL;
+    tg_motion_data *person = NULL;
+    float raw[TG_MOTION_DIM], made[TG_MOTION_DIM], off = 0;
+    assert_int_equal(tg_voice_open(ctx, in_root("learned/voice.safetensors"), &hubert, &vae),
+                     TG_OK);
+    assert_int_equal(tg_postnet_open(ctx, path, &postnet), TG_OK);
+    assert_int_equal(tg_motion_data_person(ctx, in_root("person"), hubert, &person), TG_OK);
+    assert_int_equal(tg_motion_bias(ctx, vae, NULL, person, 0, 0.3f, raw), TG_OK);
+    assert_int_equal(tg_motion_bias(ctx, vae, postnet, person, 0, 0.3f, made), TG_OK);
+    for (int k = 0; k < TG_MOTION_DIM; k++) {
+        off = fmaxf(off, fabsf(raw[k]));
+        assert_true(fabsf(made[k]) < 1e-5f);
+    }
+    assert_true(off > 1e-3f);
+    tg_motion_data_close(&person);
+    tg_postnet_destroy(&postnet);
+    tg_vae_destroy(&vae);
+    tg_hubert_destroy(&hubert);
+    tg_context_destroy(&ctx);
+}
+
 static void motion_learns_and_the_postnet_resumes(void **state) {
     (void)state;
     tg_train_motion_result first, motion;
@@ -132,6 +159,7 @@ static void motion_learns_and_the_postnet_resumes(void **state) {
 
     tg_train_postnet_result a, b;
     assert_int_equal(train_postnet("post", false, false, &a), TG_OK);
+    assert_centred(a.postnet);
     assert_int_equal(train_postnet("post_parts", true, false, &b), TG_ESTOPPED);
     assert_int_equal(b.steps, 3);
     assert_int_equal(train_postnet("post_parts", false, false, &b), TG_OK);
