@@ -34,9 +34,9 @@ static const float weight_mse = 1, weight_continuity = 3, weight_kl = 0.02f, wei
  * prior would be narrower than what it stands for. Lips are seen by the gap between them, a small
  * difference of large coordinates; one that does not close is seen most. */
 static const float weight_prior = 1, weight_spread = 2, weight_gap = 0.5f;
-/* What is heard nearly settles how lips move, so a sample at the usual temperature shows this part
- * of the natural scatter, or nobody would see a difference between two seeds. */
-static const float usual_temperature = 0.3f, usual_scatter = 0.8f;
+/* Full scatter is that of everything unknown, most of it what was misheard. Two takes of a sentence
+ * by the actor differ by about half of it, and so shall two seeds at the usual temperature. */
+static const float usual_temperature = 0.3f, usual_scatter = 0.5f;
 /* Blinks cannot be heard; what carries speech counts more. */
 static const float mouth_weight = 2, eye_weight = 0.1f, brow_weight = 0.3f;
 
