@@ -53,16 +53,16 @@ kill_at() {
 }
 kill_at work/head/head.state "$@"
 lines=$(wc -l <work/head/head.csv)
-kill_at work/torso/torso.state "$@"
 # Ctrl-C: what was trained is kept, and the message says so
 "$talkgen" "$@" --progress json >out.txt 2>err.txt &
 victim=$!
-wait_for 60 says err.txt torso
+wait_for 60 says err.txt 'train head'
 kill -INT $victim
 wait $victim
 [ $? = 130 ] || tell "exit code after SIGINT: $(cat err.txt)"
 grep -q 'run the same command again to go on' err.txt || tell "after SIGINT: $(cat err.txt)"
 absent person.ckpt
+kill_at work/torso/torso.state "$@"
 [ "$(wc -l <work/head/head.csv)" -ge "$lines" ] || tell "the log of the head became shorter"
 head=$(cksum <work/head/head.safetensors)
 "$talkgen" "$@" >out.txt 2>err.txt || tell "training: $(cat err.txt)"
