@@ -189,8 +189,9 @@ tg_status tg_train_motion(tg_context *ctx, const tg_train_motion_options *option
 
 /* Adapts the motion to one person: adversarial and sync terms on many voices, mse on the person's
  * own recording (GeneFace 3.3), and of ours there the lips' gap, mean and covariance, and for the
- * other voices lips that stay closed; RMSprop. The result is the last step's; the held-out tenth is
- * only told about. */
+ * other voices lips that stay closed; RMSprop. The result is the last step's, centred: what the
+ * whole recording, made from its own sound, lies beside the truth is taken off the last layer's
+ * bias. The held-out tenth is only told about. */
 typedef struct {
     const char *dataset; /* the person's recording: aud.wav, landmarks.npy */
     const char *corpus;

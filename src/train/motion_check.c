@@ -12,13 +12,17 @@ static double gap_of(const float *frame) {
     return frame[UPPER + 1] - frame[LOWER + 1];
 }
 
-/* Motion of one clip [frames,204]; rows [2*frames,F]. */
+/* Motion of one clip: out [frames,204]. */
 static tg_status predict(tg_context *ctx, tg_vae *vae, tg_postnet *postnet,
-                         const tg_motion_sampling *sampling, const float *rows, int dim,
-                         int64_t frames, float *out) {
+                         const tg_motion_sampling *sampling, const tg_motion_data *data, int clip,
+                         float *out) {
+    int64_t frames = data->clip[clip].frames, pushed = 0, have = 0, dim = data->feature_dim;
+    float *rows = tg_alloc((size_t)(2 * frames * dim) * sizeof *rows);
+    if (!rows)
+        return tg_fail(ctx, TG_ENOMEM, "out of memory for a check of the motion");
+    tg_motion_rows(data, clip, 0, 0, 2 * frames, rows);
     tg_motion_stream *stream = NULL;
     tg_status s = tg_motion_stream_open(ctx, vae, postnet, sampling, frames, &stream);
-    int64_t pushed = 0, have = 0;
     while (s == TG_OK && have < frames) {
         int64_t n = 0;
         pushed += tg_motion_stream_push(stream, rows + pushed * dim, NULL, 2 * frames - pushed);
@@ -28,6 +32,7 @@ static tg_status predict(tg_context *ctx, tg_vae *vae, tg_postnet *postnet,
         have += n;
     }
     tg_motion_stream_close(&stream);
+    tg_free(rows);
     return s;
 }
 
@@ -41,17 +46,14 @@ tg_status tg_motion_check(tg_context *ctx, tg_vae *vae, tg_postnet *postnet,
     tg_status s = TG_OK;
     for (int c = first; s == TG_OK && c < first + clips && c < data->count; c++) {
         int64_t frames = data->clip[c].frames;
-        float *rows = tg_alloc((size_t)(2 * frames * data->feature_dim) * sizeof *rows);
         float *pred = tg_alloc((size_t)(frames * TG_MOTION_DIM) * sizeof *pred);
         float *other = tg_alloc((size_t)(frames * TG_MOTION_DIM) * sizeof *other);
-        if (!rows || !pred || !other)
+        if (!pred || !other)
             s = tg_fail(ctx, TG_ENOMEM, "out of memory for a check of the motion");
-        if (s == TG_OK) {
-            tg_motion_rows(data, c, 0, 0, 2 * frames, rows);
-            s = predict(ctx, vae, postnet, &mean, rows, data->feature_dim, frames, pred);
-        }
         if (s == TG_OK)
-            s = predict(ctx, vae, postnet, &wide, rows, data->feature_dim, frames, other);
+            s = predict(ctx, vae, postnet, &mean, data, c, pred);
+        if (s == TG_OK)
+            s = predict(ctx, vae, postnet, &wide, data, c, other);
         for (int64_t i = 0; s == TG_OK && i < frames; i++) {
             const float *p = pred + i * TG_MOTION_DIM, *z = other + i * TG_MOTION_DIM,
                         *y = data->clip[c].motion + i * TG_MOTION_DIM;
@@ -63,7 +65,6 @@ tg_status tg_motion_check(tg_context *ctx, tg_vae *vae, tg_postnet *postnet,
             }
             tg_pairs_add(&gaps, gap_of(p), gap_of(y));
         }
-        tg_free(rows);
         tg_free(pred);
         tg_free(other);
     }
@@ -81,22 +82,15 @@ tg_status tg_motion_bias(tg_context *ctx, tg_vae *vae, tg_postnet *postnet,
                          float bias[TG_MOTION_DIM]) {
     const tg_motion_clip *c = &data->clip[clip];
     tg_motion_sampling sampling = {.seed = 1, .clip_id = "", .temperature = temperature};
-    float *rows = tg_alloc((size_t)(2 * c->frames * data->feature_dim) * sizeof *rows);
     float *pred = tg_alloc((size_t)(c->frames * TG_MOTION_DIM) * sizeof *pred);
-    tg_status s = TG_OK;
-    if (!rows || !pred)
-        s = tg_fail(ctx, TG_ENOMEM, "out of memory for a check of the motion");
-    if (s == TG_OK) {
-        tg_motion_rows(data, clip, 0, 0, 2 * c->frames, rows);
-        s = predict(ctx, vae, postnet, &sampling, rows, data->feature_dim, c->frames, pred);
-    }
+    tg_status s = pred ? predict(ctx, vae, postnet, &sampling, data, clip, pred)
+                       : tg_fail(ctx, TG_ENOMEM, "out of memory for a check of the motion");
     for (int k = 0; s == TG_OK && k < TG_MOTION_DIM; k++) {
         double sum = 0;
         for (int64_t f = 0; f < c->frames; f++)
             sum += (double)pred[f * TG_MOTION_DIM + k] - c->motion[f * TG_MOTION_DIM + k];
         bias[k] = (float)(sum / (double)c->frames);
     }
-    tg_free(rows);
     tg_free(pred);
     return s;
 }
